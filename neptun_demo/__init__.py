@@ -1,0 +1,1 @@
+"""Neptun Playground: one chat generator, served as a page, a Gradio API and the documented route."""

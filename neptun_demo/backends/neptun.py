@@ -1,0 +1,261 @@
+"""The Neptun endpoint, right for its documentation and for what its server was observed to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any
+from urllib.parse import quote
+
+from neptun_demo.contract import Message, is_blank
+from neptun_demo.conversation import BYTES_PER_TOKEN
+from neptun_demo.errors import (
+    EmptyAnswer,
+    Malformed,
+    NoConnection,
+    PlaygroundError,
+    Refused,
+    Rejected,
+    TooLarge,
+    Unauthorized,
+    Unavailable,
+    UnknownModel,
+)
+from neptun_demo.listings import neptun_rows
+from neptun_demo.models import NEPTUN_OUTPUT_TOKENS, Model
+from neptun_demo.settings import BackendName
+from neptun_demo.streams import UNKNOWN, Event, Finish, Text, decode
+
+from .http import Incoming, Outgoing, Upstream, quoted, seconds_of
+from .protocol import Question, Retry
+from .retries import BACKOFF, with_retries
+
+# The server refuses a body of this many bytes or more (recording `size_2000000`).
+TOO_LARGE = 2_000_000
+
+# An answer of this many estimated tokens was probably ended by the endpoint's cap of 256.
+PROBABLY_CUT = 240
+CUT_BY_THE_CAP = f"probably cut at the endpoint's {NEPTUN_OUTPUT_TOKENS} tokens (estimate)"
+
+COOKIE = "NEPTUN_SESSION"
+"""The name that stands for the cookie wherever a request is shown."""
+
+
+class Neptun:
+    """`POST {base}/api/ai/cloudflare/{model_name}/chat`, with the visitor's cookie or the host's."""
+
+    name: BackendName = "neptun"
+
+    def __init__(
+        self, upstream: Upstream, base: str, session: str | None, *, backoff: Sequence[float] = BACKOFF
+    ) -> None:
+        self._upstream = upstream
+        self._base = base
+        self._session = session
+        self._backoff = backoff
+
+    def escaped(self, messages: Sequence[Message]) -> int:
+        """How many `<` and `>` are sent as entities."""
+        return sum(message.content.count("<") + message.content.count(">") for message in messages)
+
+    def check(self, question: Question) -> None:
+        """Raise `Refused` for a system prompt, `TooLarge` for what the server would not read."""
+        if question.system:
+            raise Refused(
+                "The Neptun endpoint takes no system prompt: it knows the roles user and assistant only.",
+                "Leave the system prompt empty, put it into the first message, or use Workers AI.",
+            )
+        size = len(_body(question.messages))
+        if size >= TOO_LARGE:
+            raise TooLarge(
+                f"The conversation is {size:,} bytes long as it is sent; the Neptun endpoint reads less than"
+                f" {TOO_LARGE:,}.",
+                "Begin a new conversation, or shorten the message.",
+            )
+
+    def answer(self, question: Question) -> AsyncGenerator[Event | Retry, None]:
+        """The events of the answer; see `Backend.answer`."""
+        return with_retries(lambda: self._attempt(question), _worth_it(question), self._backoff)
+
+    async def models(self) -> list[Model]:
+        """The rows of the endpoint's public list. Raises `UpstreamError`."""
+        return neptun_rows(await self._upstream.json(Outgoing("GET", f"{self._base}/models")))
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._upstream.aclose()
+
+    async def _attempt(self, question: Question) -> AsyncGenerator[Event, None]:
+        size = 0
+        finish = Finish()
+        async with self._upstream.open(self._request(question), question.watch) as incoming:
+            await _accept(incoming, own_cookie=question.cookie is not None)
+            async with (
+                aclosing(incoming.pieces()) as pieces,
+                aclosing(decode(pieces, incoming.headers)) as events,
+            ):
+                async for event in events:
+                    if isinstance(event, Finish):
+                        finish = event
+                        continue
+                    if isinstance(event, Text):
+                        size += len(event.text.encode())
+                    yield event
+        if not size:
+            raise EmptyAnswer(
+                "The Neptun endpoint ended its answer without any text: the model behind it failed.",
+                "Try again.",
+            )
+        yield _finish(finish, size)
+
+    def _request(self, question: Question) -> Outgoing:
+        session = self._session if question.cookie is None else question.cookie.get_secret_value()
+        if session is None:  # who_may() lets nobody come here without one
+            raise Unauthorized("The Neptun endpoint needs a session.", "Give a neptun-session cookie.")
+        name = quote(question.model.name, safe="")
+        temporary = str(question.is_playground).lower()  # the server takes the lower-case word only
+        return Outgoing(
+            "POST",
+            # Both are always sent: the server answers 400 if either is absent (recorded).
+            f"{self._base}/api/ai/cloudflare/{name}/chat?chat_id={question.chat_id}&is_playground={temporary}",
+            headers={"Content-Type": "application/json", "Cookie": f"neptun-session={session}"},
+            body=_body(question.messages),
+            secrets={session: COOKIE},
+        )
+
+
+def _body(messages: Sequence[Message]) -> bytes:
+    """The body as it is sent: empty assistant turns dropped, `<` and `>` escaped.
+
+    The server refuses a request with a blank content anywhere in its history, and one with a bare
+    `<` or `>` in it (recordings `content_blank_earlier`, `xss_*`).
+    """
+    sent = [
+        {"role": message.role, "content": message.content.replace("<", "&lt;").replace(">", "&gt;")}
+        for message in messages
+        if message.role == "user" or not is_blank(message.content)
+    ]
+    return json.dumps({"messages": sent}, ensure_ascii=False).encode()
+
+
+def _finish(finish: Finish, size: int) -> Finish:
+    """The reason for the end; the endpoint names none, not even its own cap of output tokens."""
+    capped = finish.reason == UNKNOWN and -(-size // BYTES_PER_TOKEN) >= PROBABLY_CUT
+    return Finish(CUT_BY_THE_CAP) if capped else finish
+
+
+def _worth_it(question: Question) -> Callable[[PlaygroundError], bool]:
+    def worth_it(error: PlaygroundError) -> bool:
+        match error:
+            case NoConnection():
+                return True  # nothing was sent
+            case Rejected(upstream_status=429 | 503):
+                # A stored chat has stored the question before the model was asked: again is twice.
+                return question.is_playground and not _is_quota(error.sentence)
+            case _:
+                return False
+
+    return worth_it
+
+
+def _is_quota(words: str) -> bool:
+    return "allocation" in words or "neurons" in words
+
+
+async def _accept(incoming: Incoming, *, own_cookie: bool) -> None:
+    """Pass for an answer that is a stream. Raises `Rejected`, or `Malformed` for a web page."""
+    if incoming.status == 200 and incoming.content_type not in ("text/html", "application/json"):
+        return
+    body = await incoming.body()
+    if incoming.status != 200:
+        raise _rejection(incoming.status, incoming.headers, body, own_cookie=own_cookie)
+    if incoming.content_type == "application/json":
+        raise Malformed(
+            f"The Neptun endpoint sent JSON instead of an answer. {_words(body)}".strip(), "Try again."
+        )
+    raise Malformed(
+        "The Neptun endpoint sent a web page instead of an answer.", "Check that NEPTUN_BASE_URL is right."
+    )
+
+
+def _rejection(status: int, headers: Mapping[str, str], body: bytes, *, own_cookie: bool) -> PlaygroundError:
+    """What a refusal means, and what to do. Only a wrong session comes with a `Set-Cookie` (recorded)."""
+    words = _words(body)
+    if status == 401 and "set-cookie" in headers:
+        whose = "this session" if own_cookie else "the host's session"
+        return Rejected(
+            f"The Neptun endpoint does not accept {whose}.",
+            "Log in to Neptun again and copy the new value of the neptun-session cookie."
+            if own_cookie
+            else "The host has to renew NEPTUN_SESSION; a cookie of your own works at once.",
+            status=401,
+        )
+    if status == 400 and "Service not available" in words:
+        return Rejected(
+            "Neptun no longer serves this model.", "Choose another.", status=400, phrase=Unavailable.phrase
+        )
+    if status == 400 and ("Invalid model" in words or "modelName" in words or "model_name" in words):
+        return Rejected(
+            "The Neptun endpoint does not know this model.",
+            "Choose another.",
+            status=400,
+            phrase=UnknownModel.phrase,
+        )
+    said = f" {words}" if words else ""
+    return Rejected(
+        f"The Neptun endpoint answered {status}.{said}",
+        _advice(status, words),
+        status=status if 400 <= status <= 599 else 502,
+        upstream_status=status,
+        retry_after=seconds_of(headers.get("retry-after")),
+    )
+
+
+def _advice(status: int, words: str) -> str:
+    match status:
+        case 401:
+            return (
+                "The session is fine: Cloudflare refused Neptun's own account. Neptun's operator can mend it."
+            )
+        case 429 if _is_quota(words):
+            return "Neptun's quota at Cloudflare is used up; it is free again at 00:00 UTC."
+        case 429 | 503:
+            return "It is busy. Try again in a minute."
+        case 413:
+            return "Begin a new conversation, or shorten the message."
+        case 431:
+            return "The cookie is too long. Copy the value of neptun-session alone."
+        case 403 | 404 | 405:
+            return "Check that NEPTUN_BASE_URL is right; an address of another server answers like this."
+        case _ if 300 <= status < 400:
+            return "It redirects, which is not followed with a session. Check that NEPTUN_BASE_URL is right."
+        case _ if status >= 500:
+            return "It failed before the first word. Try again."
+        case _:
+            return "Check the question and the settings."
+
+
+def _words(body: bytes) -> str:
+    """The far end's own words, from either of its two JSON shapes; empty for HTML and empty bodies.
+
+    `message` says most, then the validation's `data.issues`, then `statusMessage`, which is often only
+    "Server Error".
+    """
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        return quoted(body.decode("utf-8", "replace"))
+    match said:
+        case {"message": str(message)} if message:
+            return quoted(message)
+        case {"data": {"issues": [{"message": str(message), "path": path}, *_]}}:
+            return quoted(f"{_path(path)}: {message}")
+        case {"statusMessage": str(message)}:
+            return quoted(message)
+        case _:
+            return ""
+
+
+def _path(path: Any) -> str:
+    return ".".join(map(str, path)) if isinstance(path, list) else str(path)

@@ -1,0 +1,271 @@
+"""The one way to get an answer: `Chat.reply()`. Every door calls it, and every rule of a chat is in it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, aclosing, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import parameters
+from .access import Access, Admission, Budget, Gate
+from .answer import Start
+from .backends.protocol import Backend, NoWatch, Question, Retry, Watch
+from .catalogue import Catalogue
+from .contract import Message, is_blank
+from .conversation import trimmed
+from .errors import EmptyAnswer, Refused, TimedOut
+from .models import TITLES, Model
+from .settings import BackendName, Settings
+from .streams import Event, Finish, Text, Thinking, Timing, Usage
+
+Conversation = Sequence[Message] | Callable[[], Sequence[Message]]
+"""Messages, or how to read them: a door that must answer a missing credential before a bad body gives
+the latter, and it is called once it is known who may."""
+
+# The endpoint numbers chats with 32 bits; above that it fails with a 500 (recording).
+HIGHEST_CHAT_ID = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a caller chose. Empty *backend* and *model* are the app's own choice.
+
+    *parameters* bear the documentation's names or Workers AI's; `None` counts as absent. *chat_id* and
+    *is_playground* (a temporary chat) are the endpoint's. *conversation* is an id that stays the same
+    over one conversation.
+    """
+
+    backend: str = ""
+    model: str = ""
+    system: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    chat_id: int = -1
+    is_playground: bool = True
+    conversation: str = ""
+
+
+class Chat:
+    """Back ends, catalogue and gate, put together once by `app.py`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalogue: Catalogue,
+        backends: Mapping[BackendName, Backend],
+        gate: Gate,
+        budget: Budget,
+    ) -> None:
+        self.settings = settings
+        self.catalogue = catalogue
+        self.budget = budget
+        self.backends = backends
+        self._gate = gate
+
+    @property
+    def default_backend(self) -> BackendName:
+        """The back end that answers when a caller names none."""
+        return self.settings.playground_backend
+
+    def default_model(self, backend: BackendName) -> Model:
+        """The model that answers when a caller names none."""
+        configured = self.settings.playground_model
+        if configured and backend == self.default_backend:
+            try:
+                return self.catalogue.find(backend, configured)
+            except Refused:  # a live list may bring it; app.py warned about it at start
+                pass
+        return self.catalogue.rows(backend)[0]
+
+    def set_up(self, backend: BackendName) -> bool:
+        """Whether *backend* can answer with the host's credentials, or needs none."""
+        match backend:
+            case "neptun":
+                return self.settings.neptun_session is not None
+            case "workers-ai":
+                return self.settings.workers_ai_set_up
+            case "offline":
+                return True
+
+    async def reply(
+        self, conversation: Conversation, options: Options, access: Access, watch: Watch | None = None
+    ) -> AsyncGenerator[Start | Retry | Event, None]:
+        """The events of one answer: `Start`, then `Text`, `Thinking`, `Usage`, and one last `Finish`.
+
+        A `Retry` among them says that the same request is sent again after a wait; it comes before
+        any text. A failure is a raised `PlaygroundError`; the text so far is what was yielded. The
+        upstream is closed when the caller closes this generator (`aclosing`).
+        """
+        began = time.monotonic()
+        backend = self._backend(options, access)
+        admission = self._gate.who_may(backend, access)
+        messages = _checked(conversation() if callable(conversation) else conversation)
+        question, dropped = self._question(backend, messages, options, admission, watch)
+        asked = self.backends[backend]
+        asked.check(question)
+        with self._slot(admission):
+            yield Start(
+                model=question.model.id,
+                backend=backend,
+                dropped=dropped,
+                escaped=asked.escaped(question.messages),
+                stored=backend == "neptun" and not question.is_playground,
+            )
+            limit = self.settings.playground_max_seconds
+            async with (
+                aclosing(asked.answer(question)) as events,
+                aclosing(_limited(events, began, limit)) as limited,
+                aclosing(_timed(limited, began)) as timed,
+            ):
+                async for event in timed:
+                    yield event
+
+    def _backend(self, options: Options, access: Access) -> BackendName:
+        if not options.backend:
+            return self.default_backend
+        for name in TITLES:
+            if name == options.backend:
+                return name
+        # A caller without a credential hears of that first, on every route (see who_may).
+        self._gate.who_may(self.default_backend, access)
+        raise Refused(f"There is no back end named {options.backend!r}.", f"There are: {', '.join(TITLES)}.")
+
+    def _question(
+        self,
+        backend: BackendName,
+        messages: list[Message],
+        options: Options,
+        admission: Admission,
+        watch: Watch | None,
+    ) -> tuple[Question, int]:
+        """The question as its back end gets it, and how many messages were dropped for room."""
+        model = self.catalogue.find(backend, options.model) if options.model else self.default_model(backend)
+        checked = parameters.check(model, options.parameters, self.settings.playground_max_tokens)
+        kept, dropped = trimmed(messages, _room(model, checked), options.system)
+        # The host's own session never writes into a chat that a visitor names.
+        temporary = options.is_playground or admission.spends
+        question = Question(
+            model=model,
+            messages=kept,
+            asked=options.model,
+            system=options.system.strip(),
+            parameters=checked.sent,
+            cookie=admission.cookie,
+            chat_id=-1 if admission.spends else _chat_id(options.chat_id, temporary=temporary),
+            is_playground=temporary,
+            conversation=options.conversation,
+            watch=watch or NoWatch(),
+        )
+        return question, dropped
+
+    def _slot(self, admission: Admission) -> AbstractContextManager[None]:
+        return self.budget.slot() if admission.spends else nullcontext()
+
+
+def _checked(messages: Sequence[Message]) -> list[Message]:
+    if not messages:
+        raise Refused("messages is empty.", "Ask something.")
+    for place, message in enumerate(messages):
+        if message.role == "user" and is_blank(message.content):
+            raise Refused(f"messages[{place}].content is blank.", "Ask something.")
+    if messages[-1].role != "user":
+        raise Refused("The last message is not the user's.", "End the list with the question to answer.")
+    return list(messages)
+
+
+def _chat_id(chat_id: int, *, temporary: bool) -> int:
+    if not temporary and not -HIGHEST_CHAT_ID - 1 <= chat_id <= HIGHEST_CHAT_ID:
+        raise Refused(f"chat_id {chat_id} is beyond the endpoint's range.", "It has 32 bits.")
+    return chat_id
+
+
+def _room(model: Model, checked: parameters.Checked) -> int | None:
+    """Tokens that the conversation may take: min(`truncate`, context window - output cap); None: any."""
+    documented = model.row.configuration.parameters
+    window = model.context - _output_cap(model, checked) if model.context else None
+    listed = documented.truncate if documented.truncate > 0 else None
+    bounds = [bound for bound in (checked.truncate, listed, window) if bound is not None]
+    return max(0, min(bounds)) if bounds else None
+
+
+def _output_cap(model: Model, checked: parameters.Checked) -> int:
+    return model.row.configuration.parameters.max_new_tokens if model.backend == "neptun" else checked.cap
+
+
+async def _limited(
+    events: AsyncGenerator[Retry | Event, None], began: float, seconds: float
+) -> AsyncGenerator[Retry | Event, None]:
+    """The events, until *seconds* after *began*. Raises `TimedOut` then, whatever the far end does."""
+    while True:
+        try:
+            async with asyncio.timeout(began + seconds - time.monotonic()):
+                event = await anext(events)
+        except StopAsyncIteration:
+            return
+        except TimeoutError as error:
+            raise TimedOut(
+                f"The answer took longer than the {seconds:g} seconds that this playground gives any answer.",
+                "The text so far is kept. Ask for less at a time.",
+            ) from error
+        yield event
+
+
+async def _timed(
+    events: AsyncGenerator[Retry | Event, None], began: float
+) -> AsyncGenerator[Retry | Event, None]:
+    """The events, the `Finish` held back to the end and given its times. Raises `EmptyAnswer`."""
+    clock = _Clock(began)
+    finish = Finish()
+    async for event in events:
+        if isinstance(event, Finish):
+            finish = event
+            continue
+        clock.see(event)
+        yield event
+    if clock.first_text is None:
+        raise EmptyAnswer("The answer ended without any text.", "Ask again, or choose another model.")
+    yield Finish(finish.reason, clock.timing())
+
+
+class _Clock:
+    """Sees the events of an answer, and tells its times."""
+
+    def __init__(self, began: float) -> None:
+        self._began = began
+        self._first_output: float | None = None
+        self._characters = 0
+        self._characters_at_first = 0
+        self._usage = Usage()
+        self.first_text: float | None = None
+
+    def see(self, event: Retry | Event) -> None:
+        match event:
+            case Usage():
+                self._usage = event
+            case Thinking():
+                self._first_output = self._first_output or self._elapsed()
+            case Text(text):
+                self._characters += len(text)
+                if self.first_text is None:
+                    self.first_text = self._elapsed()
+                    self._first_output = self._first_output or self.first_text
+                    self._characters_at_first = len(text)
+
+    def timing(self) -> Timing:
+        """The times now. The far end counts thinking as tokens too, so their rate begins with it."""
+        total = self._elapsed()
+        counted = self._usage.completion_tokens
+        if counted is not None and self._first_output is not None:
+            return Timing(self.first_text, total, _rate(counted - 1, total - self._first_output), "tokens")
+        after = self._characters - self._characters_at_first
+        return Timing(self.first_text, total, _rate(after, total - (self.first_text or 0)), "characters")
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._began
+
+
+def _rate(amount: int, seconds: float) -> float | None:
+    """*amount* per second; `None` where one piece, or no time, leaves nothing to divide."""
+    return amount / seconds if amount > 0 and seconds > 0 else None

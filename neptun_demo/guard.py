@@ -1,0 +1,149 @@
+"""What stands in front of every route, Gradio's and ours: hosts, sizes, closed paths, headers.
+
+It is plain ASGI around the finished application, so that it also sees what Gradio's own middleware adds.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import logging
+import re
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .api import PREFIX
+from .errors import PHRASES
+from .settings import Settings
+
+LARGEST_BODY = 2_000_000
+"""Bytes that a request may have on any path: as many as the endpoint reads."""
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; form-action 'none'; object-src 'none';"
+    " base-uri 'self'; frame-ancestors 'self' https://huggingface.co https://*.hf.space"
+)
+
+# Gradio's routes that this page has no use for: they write a visitor's input to disk (upload, deep
+# links, which also hold password boxes), keep it (runs), show who is here (monitoring), or take an
+# address or a path from a visitor (proxy, file, recordings, the editor of "vibe" mode).
+_CLOSED = re.compile(
+    r"/gradio_api/(upload|upload_progress|deep_link|runs|run-history|process_recording|component_server"
+    r"|vibe-[a-z-]+|undo-vibe-edit|dev|proxy=.*|file=.*|file|stream|profiling)(/.*)?|/monitoring(/.*)?"
+)
+
+_ON_SPACES = ("*.hf.space", "huggingface.co")
+
+
+class Guard:
+    """The application *app*, guarded."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._trusted = TrustedHostMiddleware(app, allowed_hosts=allowed_hosts(settings), www_redirect=False)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        send = _with_headers(send, ours=scope["path"].startswith(PREFIX))
+        if _CLOSED.fullmatch(scope["path"]):
+            await _refusal(404, "This path is closed here.")(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if scope["method"] == "POST" and _announced(headers) >= LARGEST_BODY:
+            await _too_large()(scope, receive, send)
+            return
+        if scope["method"] == "POST" and "content-length" not in headers:
+            body = await _read(receive)
+            if body is None:
+                await _too_large()(scope, receive, send)
+                return
+            receive = _again(body, receive)
+        # A page of another name that was made to point here (DNS rebinding) cannot have an address
+        # for its own name, so addresses need no list.
+        app = self._app if _is_address(headers.get("host", "")) else self._trusted
+        await app(scope, receive, send)
+
+
+def allowed_hosts(settings: Settings) -> list[str]:
+    """The names under which the app may be asked."""
+    hosts = ["localhost", *settings.playground_hosts]
+    if settings.gradio_server_name not in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        hosts.append(settings.gradio_server_name)
+    if settings.on_spaces:
+        hosts += [*_ON_SPACES, *([settings.space_host] if settings.space_host else [])]
+    return hosts
+
+
+def _is_address(host: str) -> bool:
+    name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _announced(headers: Headers) -> int:
+    length = headers.get("content-length", "0")
+    return int(length) if length.isascii() and length.isdigit() else 0
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """A body that announced no length, or `None` once it is too large."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) >= LARGEST_BODY:
+            return None
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """A *receive* that gives the body that was read, and then what comes after it."""
+    given = False
+
+    async def receiving() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receiving
+
+
+def _with_headers(send: Send, *, ours: bool) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(raw=message.setdefault("headers", []))
+            headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+            headers["X-Content-Type-Options"] = "nosniff"
+            if ours and "access-control-allow-credentials" in headers:
+                # Gradio lets every origin of a public host ask with the visitor's cookies.
+                del headers["access-control-allow-credentials"]
+        await send(message)
+
+    return sending
+
+
+def _too_large() -> Response:
+    return _refusal(413, f"A request may have less than {LARGEST_BODY:,} bytes here.")
+
+
+def _refusal(status: int, message: str) -> Response:
+    body = {"statusCode": status, "statusMessage": PHRASES[status], "message": message}
+    return Response(json.dumps(body), status, {"Connection": "close"}, media_type="application/json")
+
+
+class BrokenOffOnPurpose(logging.Filter):
+    """Keeps one line of the server out of the log: that an answer was broken off, which api.py has said."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "without completing response" not in record.getMessage()
