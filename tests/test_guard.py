@@ -1,0 +1,148 @@
+"""What stands in front of every route: hosts, sizes, closed paths, headers."""
+
+from __future__ import annotations
+
+import socket
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from playground import Playground
+
+from neptun_demo.guard import CONTENT_SECURITY_POLICY, LARGEST_BODY, allowed_hosts
+from neptun_demo.settings import load
+
+CHAT = "/api/ai/cloudflare/llama-3.3-70b-instruct-fp8-fast/chat"
+
+
+def get(app: Playground, path: str, **more: object) -> httpx.Response:
+    return httpx.request(str(more.pop("method", "GET")), app.url + path, trust_env=False, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 200),
+        ("GET", "/theme.css", 200),
+        ("GET", "/gradio_api/info", 200),
+        ("GET", "/nothing/here", 404),
+        ("POST", CHAT, 401),
+        ("GET", CHAT, 405),
+        ("POST", "/gradio_api/upload", 404),
+    ],
+)
+def test_every_response_carries_the_policy(
+    offline_playground: Playground, method: str, path: str, status: int
+) -> None:
+    answer = get(offline_playground, path, method=method)
+    assert answer.status_code == status
+    assert answer.headers.get_list("content-security-policy") == [CONTENT_SECURITY_POLICY]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_policy_is_the_one_that_was_asked_for() -> None:
+    assert CONTENT_SECURITY_POLICY == (
+        "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; form-action 'none'; object-src 'none'; "
+        "base-uri 'self'; frame-ancestors 'self' https://huggingface.co https://*.hf.space"
+    )
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "https://huggingface.co", "http://localhost:1"])
+@pytest.mark.parametrize("method", ["OPTIONS", "POST"])
+def test_our_routes_never_let_another_origin_use_the_visitors_cookies(
+    offline_playground: Playground, origin: str, method: str
+) -> None:
+    headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+    answer = get(offline_playground, CHAT, method=method, headers=headers)
+    assert "access-control-allow-credentials" not in answer.headers
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:7860", "localhost.evil.example", "", "a b"])
+def test_a_foreign_host_name_is_refused(offline_playground: Playground, host: str) -> None:
+    assert get(offline_playground, "/", headers={"Host": host}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "localhost:1234", "127.0.0.1", "127.0.0.1:80", "192.168.7.7:7860"]
+)
+def test_localhost_and_addresses_are_served(offline_playground: Playground, host: str) -> None:
+    assert get(offline_playground, "/", headers={"Host": host}).status_code == 200
+
+
+def test_configured_hosts_and_those_of_spaces_are_served() -> None:
+    hosts = allowed_hosts(load({"PLAYGROUND_HOSTS": "chat.example, *.demo.example"}))
+    assert {"localhost", "chat.example", "*.demo.example"} <= set(hosts)
+    assert "*.hf.space" not in hosts
+    on_spaces = {"SPACE_ID": "me/play", "SPACE_HOST": "me-play.hf.space", "GRADIO_SERVER_NAME": "0.0.0.0"}  # noqa: S104
+    assert "me-play.hf.space" in allowed_hosts(load(on_spaces))
+    assert "0.0.0.0" not in allowed_hosts(load(on_spaces))  # noqa: S104
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/gradio_api/upload",
+        "/gradio_api/upload_progress?upload_id=1",
+        "/gradio_api/deep_link?session_hash=abc",
+        "/gradio_api/runs",
+        "/gradio_api/runs/",
+        "/gradio_api/run-history/connect",
+        "/gradio_api/run-history/records",
+        "/monitoring",
+        "/monitoring/summary",
+        "/monitoring/some-key",
+        "/gradio_api/proxy=https://example.com/",
+        "/gradio_api/file=/etc/passwd",
+        "/gradio_api/file/etc/passwd",
+        "/gradio_api/vibe-code",
+        "/gradio_api/vibe-starter-queries/",
+        "/gradio_api/undo-vibe-edit",
+        "/gradio_api/process_recording",
+        "/gradio_api/dev/reload",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_what_the_page_has_no_use_for_is_closed(offline_playground: Playground, path: str, method: str) -> None:
+    answer = get(offline_playground, path, method=method)
+    assert (answer.status_code, answer.json()["message"]) == (404, "This path is closed here.")
+
+
+@pytest.mark.parametrize("path", [CHAT, "/gradio_api/queue/join", "/gradio_api/call/chat", "/nothing/here"])
+def test_a_body_that_is_too_large_is_413_on_every_path(offline_playground: Playground, path: str) -> None:
+    answer = get(offline_playground, path, method="POST", content=b"x" * LARGEST_BODY)
+    assert answer.status_code == 413
+    assert answer.json()["statusMessage"] == "Payload Too Large"
+
+
+def test_a_body_without_a_length_is_counted(offline_playground: Playground) -> None:
+    def endless():
+        while True:
+            yield b"x" * 65_536
+
+    with httpx.Client(trust_env=False, timeout=10) as client:
+        try:
+            status = client.post(offline_playground.url + CHAT, content=endless()).status_code
+        except httpx.WriteError:  # the answer and the close came while the body was being written
+            status = 413
+    assert status == 413
+
+
+def test_a_body_without_a_length_that_fits_is_read(offline_playground: Playground) -> None:
+    body = b'{"messages": [{"role": "user", "content": "hello"}]}'
+    answer = get(
+        offline_playground,
+        f"{CHAT}?chat_id=1",
+        method="POST",
+        content=iter([body[:9], body[9:]]),
+        headers={"Cookie": f"neptun-session={offline_playground.key}"},
+    )
+    assert answer.status_code == 200
+    assert "offline guide" in answer.text.lower()
+
+
+def test_a_wrong_method_is_405_however_large_its_body(offline_playground: Playground) -> None:
+    address = urlsplit(offline_playground.url)
+    with socket.create_connection((address.hostname, address.port), timeout=5) as connection:
+        head = f"PUT {CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {LARGEST_BODY + 1}\r\n\r\n"
+        connection.sendall(head.encode())
+        assert connection.recv(32).startswith(b"HTTP/1.1 405")
