@@ -352,9 +352,7 @@ def test_what_concerns_the_hosts_account_is_no_fault_of_the_caller(
 
 
 @pytest.mark.parametrize("ended", ["open", "cut", "reset"])
-def test_half_an_answer_is_never_a_whole_one(
-    playground: Playground, route: Route, neptun: Upstream, ended: Any
-) -> None:
+def test_half_an_answer_is_never_a_whole_one(playground: Playground, neptun: Upstream, ended: Any) -> None:
     neptun.plays(recording("up_cut_mid", ended=ended))
     text = b""
     with (  # noqa: PT012 - the text so far comes before the error

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playground import ROOT, Playground
+from playground import ROOT, Playground, copy_app
 from upstream import Play, Upstream, data_lines, forever
 
 Start = Callable[..., Playground]
@@ -98,9 +98,7 @@ def test_bad_settings_are_named_one_by_one(app_folder: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_dotenv_is_read_and_the_environment_beats_it(start_playground: Start, tmp_path: Path) -> None:
-    from playground import copy_app
-
+def test_dotenv_is_read_and_the_environment_beats_it(tmp_path: Path) -> None:
     folder = copy_app(tmp_path)
     (folder / ".env").write_text(
         "PLAYGROUND_SESSION=a-key-out-of-the-dotenv\nPLAYGROUND_MODEL=nonsense\nPLAYGROUND_BACKEND=\n"
@@ -241,9 +239,10 @@ def test_the_documented_typescript_example_prints_the_reply(
     example = with_host_and_credential(examples()["typescript"], offline_playground)
     source = tmp_path / "example.ts"
     source.write_text("interface Message { role: 'user' | 'assistant'; content: string }\n" + example)
-    strip = f"console.log(require('module').stripTypeScriptTypes(require('fs').readFileSync({str(source)!r}, 'utf8')))"
+    strip = "const source = require('fs').readFileSync(process.argv[1], 'utf8');"
+    strip += " console.log(require('module').stripTypeScriptTypes(source))"
     plain = subprocess.run(
-        [node, "--no-warnings", "-e", strip], capture_output=True, text=True, timeout=30, check=True
+        [node, "--no-warnings", "-e", strip, source], capture_output=True, text=True, timeout=30, check=True
     ).stdout
     printed: list[str] = []
     page.on("console", lambda message: printed.append(message.text))
