@@ -124,26 +124,18 @@ class Gate:
             raise _refusal_at_a_route(backend, cookie)
         if backend == "offline":
             return Admission()
-        if backend == "workers-ai" and backend not in self._host:
-            raise Unavailable(
-                "Workers AI is not set up here.",
-                "The host sets CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN; use another back end.",
-            )
+        if backend not in self._host:
+            raise _not_set_up(backend)
         if not has_key and not self._open:
             raise _needs_the_key(backend)
-        if backend not in self._host:
-            raise Unauthorized(
-                "The Neptun endpoint needs a session, and the host has set up none.",
-                "Log in to Neptun and give the value of your neptun-session cookie.",
-            )
         return Admission(spends=True)
 
     @staticmethod
     def _cookie(shown: str) -> SecretStr:
-        if shown.startswith(KEY_PREFIX):
+        if shown.lower().startswith(KEY_PREFIX):
             raise Unauthorized(
                 "That is not this playground's key.",
-                "The key is printed where the app was started; it changes then.",
+                "Ask the host. A key that was made at start is printed there, and is another after a restart.",
             )
         if not COOKIE_OCTETS.fullmatch(shown):
             raise Unauthorized(
@@ -162,6 +154,18 @@ def _refusal_at_a_route(backend: BackendName, cookie: SecretStr | None) -> Unaut
     return Unauthorized(
         f"A Neptun session cannot be used with the {backend} back end.",
         "Add backend=neptun to the query, or send this playground's key instead.",
+    )
+
+
+def _not_set_up(backend: BackendName) -> Unauthorized | Unavailable:
+    if backend == "neptun":  # it is there for everybody who has a cookie
+        return Unauthorized(
+            "The Neptun endpoint needs a session, and the host has set up none.",
+            "Log in to Neptun and give the value of your neptun-session cookie.",
+        )
+    return Unavailable(
+        "Workers AI is not set up here.",
+        "The host sets CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN; use another back end.",
     )
 
 

@@ -8,9 +8,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
+from .contract import quoted
 from .errors import Unavailable, UnknownModel
 from .models import BUILT_IN, GUIDE_MODEL, NEPTUN_MODEL, RETIRED, TITLES, Model
 from .settings import BackendName
+
+MOST_NAMED = 3
+"""Names that an error lists as close to the one that was asked for."""
 
 
 class Catalogue:
@@ -50,9 +54,15 @@ class Catalogue:
             raise Unavailable(
                 f"{short} was retired from Workers AI on 2026-05-30.", self._advice(backend, short)
             )
-        raise UnknownModel(f"{TITLES[backend]} has no model named {name!r}.", self._advice(backend, short))
+        raise UnknownModel(
+            f"{TITLES[backend]} has no model named {quoted(name)}.", self._advice(backend, short)
+        )
 
     def _advice(self, backend: BackendName, short: str) -> str:
-        names = [model.name for model in self.rows(backend)]
-        close = difflib.get_close_matches(short, names, n=3, cutoff=0.4)
-        return f"Close to it: {', '.join(close)}." if close else f"There is: {', '.join(names[:5])}."
+        names = {model.name.lower(): model.name for model in self.rows(backend)}
+        # A family's name ("llama") is too far from a whole name for difflib.
+        close = [name for name in names if short and short in name]
+        close += difflib.get_close_matches(short, names, n=MOST_NAMED, cutoff=0.4)
+        if not close:
+            return f"There is: {', '.join(list(names.values())[:5])}."
+        return f"Close to it: {', '.join(names[name] for name in list(dict.fromkeys(close))[:MOST_NAMED])}."

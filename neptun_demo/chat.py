@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, aclosing, nullcontext
+from contextlib import AbstractContextManager, aclosing, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,10 +14,10 @@ from .access import Access, Admission, Budget, Gate
 from .answer import Start
 from .backends.protocol import Backend, NoWatch, Question, Retry, Watch
 from .catalogue import Catalogue
-from .contract import Message, is_blank
+from .contract import Message, is_blank, quoted, whole_characters
 from .conversation import trimmed
 from .errors import EmptyAnswer, Refused, TimedOut
-from .models import TITLES, Model
+from .models import BUILT_IN, TITLES, Model
 from .settings import BackendName, Settings
 from .streams import Event, Finish, Text, Thinking, Timing, Usage
 
@@ -48,7 +48,7 @@ class Options:
 
 
 class Chat:
-    """Back ends, catalogue and gate, put together once by `app.py`."""
+    """Back ends, catalogue and gate, put together once by `app.py`. *clock* tells seconds."""
 
     def __init__(
         self,
@@ -57,12 +57,15 @@ class Chat:
         backends: Mapping[BackendName, Backend],
         gate: Gate,
         budget: Budget,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settings = settings
         self.catalogue = catalogue
         self.budget = budget
         self.backends = backends
         self._gate = gate
+        self._clock = clock
 
     @property
     def default_backend(self) -> BackendName:
@@ -70,13 +73,15 @@ class Chat:
         return self.settings.playground_backend
 
     def default_model(self, backend: BackendName) -> Model:
-        """The model that answers when a caller names none."""
-        configured = self.settings.playground_model
-        if configured and backend == self.default_backend:
-            try:
-                return self.catalogue.find(backend, configured)
-            except Refused:  # a live list may bring it; app.py warned about it at start
-                pass
+        """The model that answers when a caller names none.
+
+        A configured model may come with a live list; app.py warned about it at start. Until then, and
+        for the other back ends, it is the first built-in row: a live list is in no order.
+        """
+        configured = self.settings.playground_model if backend == self.default_backend else None
+        for name in filter(None, (configured, BUILT_IN[backend][0].id)):
+            with suppress(Refused):
+                return self.catalogue.find(backend, name)
         return self.catalogue.rows(backend)[0]
 
     def set_up(self, backend: BackendName) -> bool:
@@ -98,7 +103,7 @@ class Chat:
         any text. A failure is a raised `PlaygroundError`; the text so far is what was yielded. The
         upstream is closed when the caller closes this generator (`aclosing`).
         """
-        began = time.monotonic()
+        stopwatch = _Stopwatch(self._clock)
         backend = self._backend(options, access)
         admission = self._gate.who_may(backend, access)
         messages = _checked(conversation() if callable(conversation) else conversation)
@@ -116,8 +121,8 @@ class Chat:
             limit = self.settings.playground_max_seconds
             async with (
                 aclosing(asked.answer(question)) as events,
-                aclosing(_limited(events, began, limit)) as limited,
-                aclosing(_timed(limited, began)) as timed,
+                aclosing(_limited(events, stopwatch, limit)) as limited,
+                aclosing(_timed(limited, stopwatch)) as timed,
             ):
                 async for event in timed:
                     yield event
@@ -130,7 +135,9 @@ class Chat:
                 return name
         # A caller without a credential hears of that first, on every route (see who_may).
         self._gate.who_may(self.default_backend, access)
-        raise Refused(f"There is no back end named {options.backend!r}.", f"There are: {', '.join(TITLES)}.")
+        raise Refused(
+            f"There is no back end named {quoted(options.backend)}.", f"There are: {', '.join(TITLES)}."
+        )
 
     def _question(
         self,
@@ -143,20 +150,21 @@ class Chat:
         """The question as its back end gets it, and how many messages were dropped for room."""
         model = self.catalogue.find(backend, options.model) if options.model else self.default_model(backend)
         checked = parameters.check(model, options.parameters, self.settings.playground_max_tokens)
-        kept, dropped = trimmed(messages, _room(model, checked), options.system)
+        system = whole_characters(options.system.strip())
+        kept, dropped = trimmed(messages, _room(model, checked), system)
         # The host's own session never writes into a chat that a visitor names.
         temporary = options.is_playground or admission.spends
         question = Question(
             model=model,
             messages=kept,
             asked=options.model,
-            system=options.system.strip(),
+            system=system,
             parameters=checked.sent,
             cookie=admission.cookie,
             chat_id=-1 if admission.spends else _chat_id(options.chat_id, temporary=temporary),
             is_playground=temporary,
             conversation=options.conversation,
-            watch=watch or NoWatch(),
+            watch=NoWatch() if watch is None else watch,
         )
         return question, dropped
 
@@ -177,93 +185,97 @@ def _checked(messages: Sequence[Message]) -> list[Message]:
 
 def _chat_id(chat_id: int, *, temporary: bool) -> int:
     if not temporary and not -HIGHEST_CHAT_ID - 1 <= chat_id <= HIGHEST_CHAT_ID:
-        raise Refused(f"chat_id {chat_id} is beyond the endpoint's range.", "It has 32 bits.")
+        raise Refused("chat_id is beyond the endpoint's range.", "It has 32 bits.")
     return chat_id
 
 
 def _room(model: Model, checked: parameters.Checked) -> int | None:
     """Tokens that the conversation may take: min(`truncate`, context window - output cap); None: any."""
     documented = model.row.configuration.parameters
-    window = model.context - _output_cap(model, checked) if model.context else None
+    window = model.context - checked.cap if model.context else None
     listed = documented.truncate if documented.truncate > 0 else None
     bounds = [bound for bound in (checked.truncate, listed, window) if bound is not None]
     return max(0, min(bounds)) if bounds else None
 
 
-def _output_cap(model: Model, checked: parameters.Checked) -> int:
-    return model.row.configuration.parameters.max_new_tokens if model.backend == "neptun" else checked.cap
-
-
 async def _limited(
-    events: AsyncGenerator[Retry | Event, None], began: float, seconds: float
+    events: AsyncGenerator[Retry | Event, None], stopwatch: _Stopwatch, seconds: float
 ) -> AsyncGenerator[Retry | Event, None]:
-    """The events, until *seconds* after *began*. Raises `TimedOut` then, whatever the far end does."""
-    while True:
+    """The events, until *seconds* are over. Raises `TimedOut` then, whatever the far end does."""
+    while (left := seconds - stopwatch.elapsed()) > 0:
         try:
-            async with asyncio.timeout(began + seconds - time.monotonic()):
+            async with asyncio.timeout(left):
                 event = await anext(events)
         except StopAsyncIteration:
             return
-        except TimeoutError as error:
-            raise TimedOut(
-                f"The answer took longer than the {seconds:g} seconds that this playground gives any answer.",
-                "The text so far is kept. Ask for less at a time.",
-            ) from error
+        except TimeoutError:
+            break
         yield event
+    raise TimedOut(
+        f"The answer took longer than the {seconds:g} seconds that this playground gives any answer.",
+        "The text so far is kept. Ask for less at a time.",
+    )
 
 
 async def _timed(
-    events: AsyncGenerator[Retry | Event, None], began: float
+    events: AsyncGenerator[Retry | Event, None], stopwatch: _Stopwatch
 ) -> AsyncGenerator[Retry | Event, None]:
     """The events, the `Finish` held back to the end and given its times. Raises `EmptyAnswer`."""
-    clock = _Clock(began)
     finish = Finish()
     async for event in events:
+        stopwatch.see(event)
         if isinstance(event, Finish):
             finish = event
-            continue
-        clock.see(event)
-        yield event
-    if clock.first_text is None:
+        else:
+            yield event
+    if stopwatch.first_text is None:
         raise EmptyAnswer("The answer ended without any text.", "Ask again, or choose another model.")
-    yield Finish(finish.reason, clock.timing())
+    yield Finish(finish.reason, stopwatch.timing())
 
 
-class _Clock:
-    """Sees the events of an answer, and tells its times."""
+class _Stopwatch:
+    """Runs from its making on, sees the events of an answer, and tells its times."""
 
-    def __init__(self, began: float) -> None:
-        self._began = began
-        self._first_output: float | None = None
-        self._characters = 0
-        self._characters_at_first = 0
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._began = clock()
         self._usage = Usage()
+        self._pieces = 0  # of text and thinking
+        self._first_piece = 0.0
+        self._characters_after = 0
         self.first_text: float | None = None
 
+    def elapsed(self) -> float:
+        """Seconds since the beginning."""
+        return self._clock() - self._began
+
     def see(self, event: Retry | Event) -> None:
+        """Take note of an event that comes now."""
         match event:
             case Usage():
                 self._usage = event
             case Thinking():
-                self._first_output = self._first_output or self._elapsed()
+                self._see_piece()
             case Text(text):
-                self._characters += len(text)
+                self._see_piece()
                 if self.first_text is None:
-                    self.first_text = self._elapsed()
-                    self._first_output = self._first_output or self.first_text
-                    self._characters_at_first = len(text)
+                    self.first_text = self.elapsed()
+                else:
+                    self._characters_after += len(text)
+
+    def _see_piece(self) -> None:
+        self._pieces += 1
+        if self._pieces == 1:
+            self._first_piece = self.elapsed()
 
     def timing(self) -> Timing:
         """The times now. The far end counts thinking as tokens too, so their rate begins with it."""
-        total = self._elapsed()
-        counted = self._usage.completion_tokens
-        if counted is not None and self._first_output is not None:
-            return Timing(self.first_text, total, _rate(counted - 1, total - self._first_output), "tokens")
-        after = self._characters - self._characters_at_first
-        return Timing(self.first_text, total, _rate(after, total - (self.first_text or 0)), "characters")
-
-    def _elapsed(self) -> float:
-        return time.monotonic() - self._began
+        total, counted = self.elapsed(), self._usage.completion_tokens
+        if counted is None:
+            seconds = total - (self.first_text or 0)
+            return Timing(self.first_text, total, _rate(self._characters_after, seconds), "characters")
+        after = counted - 1 if self._pieces > 1 else 0
+        return Timing(self.first_text, total, _rate(after, total - self._first_piece), "tokens")
 
 
 def _rate(amount: int, seconds: float) -> float | None:

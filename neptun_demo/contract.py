@@ -9,19 +9,25 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from .errors import Refused
 
-# JavaScript's trim(), which the endpoint's server applies, also takes the byte order mark away;
-# str.strip() does not. A content of these characters alone is blank to the far end.
-BLANK = "\ufeff \t\n\r\v\f"
-
-
 PROVIDERS_DEFAULT = -1
 """In `ModelParameters` this value means: send nothing, the provider decides."""
+
+# A refusal quotes this many characters of what was sent, so that a sentence stays one.
+LONGEST_QUOTE = 60
 
 
 class AllowedCloudflarePublishers(StrEnum):
@@ -37,8 +43,21 @@ class AllowedCloudflareModels(StrEnum):
 
 
 def is_blank(text: str) -> bool:
-    """Whether *text* is empty once white space is trimmed, here or at the endpoint."""
-    return not text.strip().strip(BLANK).strip()
+    """Whether *text* is empty once white space is trimmed, here or at the endpoint.
+
+    The endpoint's server trims as JavaScript does, to which the byte order mark is white space too.
+    """
+    return all(character.isspace() or character == "\ufeff" for character in text)
+
+
+def whole_characters(text: str) -> str:
+    """*text* as it can be sent: half a surrogate pair (`"\\ud83d"` in JSON) becomes U+FFFD."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def quoted(text: str) -> str:
+    """What a caller sent, as a refusal shows it: short, in quotes, control characters escaped."""
+    return repr(text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…")
 
 
 class Message(BaseModel):
@@ -60,13 +79,10 @@ class Message(BaseModel):
             raise ValueError("parts must be a list")  # noqa: TRY004 - pydantic collects ValueErrors
         return {**data, "content": "".join(_texts(data["parts"]))}
 
-    @field_validator("content", mode="before")
+    @field_validator("content")
     @classmethod
-    def _whole_characters(cls, content: Any) -> Any:
-        """Half a surrogate pair (`"\\ud83d"` in JSON) cannot be sent on: it becomes U+FFFD."""
-        if isinstance(content, str):
-            return content.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-        return content
+    def _can_be_sent(cls, content: str) -> str:
+        return whole_characters(content)
 
 
 def _texts(parts: list[Any]) -> Iterable[str]:
@@ -76,10 +92,18 @@ def _texts(parts: list[Any]) -> Iterable[str]:
                 yield text
             case {"type": "step-start"}:  # a mark of AI SDK 5, without content
                 pass
+            case {"type": "text"}:
+                raise ValueError(f"parts[{place}].text must be text")
             case {"type": str(kind)}:
-                raise ValueError(f"parts[{place}] is of type {kind!r}; only text can be sent")
+                raise ValueError(f"parts[{place}] is of type {quoted(kind)}; only text can be sent")
             case _:
                 raise ValueError(f"parts[{place}] has no type; only text can be sent")
+
+
+def _not_blank(message: Message) -> Message:
+    if is_blank(message.content):
+        raise ValueError("content is blank")
+    return message
 
 
 class ChatRequest(BaseModel):
@@ -87,14 +111,7 @@ class ChatRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    messages: list[Message] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _nothing_blank(self) -> ChatRequest:
-        for place, message in enumerate(self.messages):
-            if is_blank(message.content):
-                raise ValueError(f"messages[{place}].content is blank")
-        return self
+    messages: list[Annotated[Message, AfterValidator(_not_blank)]] = Field(min_length=1)
 
     @classmethod
     def of(cls, data: Any) -> ChatRequest:
@@ -109,7 +126,8 @@ class ChatRequest(BaseModel):
         """The request that the JSON text *body* holds. Raises `Refused`."""
         try:
             # Not orjson: it refuses half a surrogate pair, which JavaScript's JSON.stringify writes.
-            data = json.loads(body.decode())
+            # No field that is read is a number; int() refuses one of thousands of digits.
+            data = json.loads(body.decode("utf-8-sig"), parse_int=float)
         except (ValueError, RecursionError) as error:
             raise Refused("The body is not valid JSON.", 'Send {"messages": […]}.') from error
         return cls.of(data)
@@ -155,28 +173,29 @@ class ErrorBody(BaseModel):
     data: dict[str, Any] | None = None
 
 
+_WORDS = {
+    "missing": "is missing",
+    "too_short": "is empty",
+    "string_type": "must be text",
+    "string_unicode": "must be text",
+    "list_type": "must be a list",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "model_type": "must be an object with role and content",
+}
+
+
 def complaint(error: ValidationError) -> str:
     """The first thing that is wrong, as words that name its place: `messages[1].role must be …`."""
-    first = error.errors(include_url=False)[0]
-    place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in first["loc"]).lstrip(".")
-    match first["type"]:
-        case "value_error":
-            words = str(first["ctx"]["error"])
-            if words.startswith("messages["):  # names its place itself
-                return words
-            separator = "." if words.startswith("parts") else " "
-            return f"{place}{separator}{words}" if place else words
-        case "missing":
-            return f"{place} is missing"
+    flaw = error.errors(include_url=False)[0]
+    place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in flaw["loc"]).lstrip(".")
+    match flaw["type"]:
+        case "value_error":  # raised in here: its words begin with the rest of the place
+            return f"{place}.{flaw['ctx']['error']}".lstrip(".")
         case "literal_error":
-            return f"{place} must be {first['ctx']['expected']}, not {first['input']!r}"
-        case "too_short":
-            return f"{place} is empty"
-        case "string_type":
-            return f"{place} must be text"
-        case "list_type":
-            return f"{place} must be a list"
-        case _ if not place:
-            return "The body must be a JSON object with a list of messages"
+            given = f", not {quoted(flaw['input'])}" if isinstance(flaw["input"], str) else ""
+            return f"{place} must be {flaw['ctx']['expected']}{given}"
+        case kind if place:
+            return f"{place} {_WORDS.get(kind, 'cannot be read')}"
         case _:
-            return f"{place}: {first['msg'][:1].lower()}{first['msg'][1:]}"
+            return "The body must be a JSON object with a list of messages"

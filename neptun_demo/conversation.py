@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
-from .contract import Message, is_blank
+from .contract import Message, is_blank, quoted
 from .errors import Refused, TooLarge
 
 # UTF-8 bytes per token, on the safe side: English text has about four, code and other scripts fewer.
@@ -16,25 +16,42 @@ BYTES_PER_TOKEN = 3
 def messages_of(transcript: Iterable[Mapping[str, Any]]) -> list[Message]:
     """The messages of a transcript of Gradio's message dictionaries.
 
-    `content` is text or a list of parts. A message with `metadata` (thinking, notices, numbers) is no
-    part of the conversation. The text so far of a stopped or cut answer is; a question that got no
-    text is left out, unless it is the last. Raises `Refused` for a part that is not text.
+    `content` is text, a part, or a list of parts. A message with `metadata` (thinking, notices, numbers)
+    is no part of the conversation. The text so far of a stopped or cut answer is; pieces of one answer
+    become one message. A question that got no text is left out, unless it is the last. Raises `Refused`
+    for a part that is not text, and for roles other than user and assistant.
     """
     turns: list[Message] = []
     for place, entry in enumerate(transcript):
-        if any((entry.get("metadata") or {}).values()):
+        if _is_a_note(entry.get("metadata")):
             continue
-        text = _text_of(entry.get("content"), place)
-        if is_blank(text):
+        message = Message(role=_role_of(entry, place), content=_text_of(entry.get("content"), place))
+        if is_blank(message.content):
             continue
-        if turns and turns[-1].role == entry["role"] == "assistant":
-            text = turns.pop().content + text
-        turns.append(Message(role=entry["role"], content=text))
+        if turns and turns[-1].role == message.role == "assistant":
+            turns[-1] = Message(role="assistant", content=turns[-1].content + message.content)
+        else:
+            turns.append(message)
     return [*(first for first, second in pairwise(turns) if _is_answered(first, second)), *turns[-1:]]
+
+
+def _is_a_note(metadata: Mapping[str, Any] | None) -> bool:
+    # Gradio gives every message metadata; in those of a plain one nothing is filled in.
+    return any(value not in (None, "") for value in (metadata or {}).values())
 
 
 def _is_answered(message: Message, following: Message) -> bool:
     return message.role == "assistant" or following.role == "assistant"
+
+
+def _role_of(entry: Mapping[str, Any], place: int) -> Literal["user", "assistant"]:
+    match entry.get("role"):
+        case "user":
+            return "user"
+        case "assistant":
+            return "assistant"
+        case _:
+            raise Refused(f"Message {place + 1} is neither the user's nor the assistant's.")
 
 
 def _text_of(content: Any, place: int) -> str:
@@ -47,6 +64,8 @@ def _text_of(content: Any, place: int) -> str:
             return text
         case list():
             return "".join(_text_of(part, place) for part in content)
+        case {"type": str(kind)}:
+            raise Refused(f"Message {place + 1} holds a part of type {quoted(kind)}.", "Only text can be sent.")
         case _:
             raise Refused(f"Message {place + 1} holds something that is not text.", "Only text can be sent.")
 
@@ -59,24 +78,27 @@ def tokens(text: str) -> int:
 def trimmed(messages: Sequence[Message], room: int | None, system: str = "") -> tuple[list[Message], int]:
     """The newest messages that fit into *room* tokens beside the system prompt, and how many were dropped.
 
-    The last message always stays, and what is left of a trimmed conversation starts with a question.
-    Raises `TooLarge` when the last message alone does not fit.
+    At least one message is needed; the last one always stays. What is left of a trimmed conversation
+    starts with a question. No *room* (`None`) is room for all. Raises `TooLarge` when the last message
+    alone does not fit.
     """
     if room is None:
         return list(messages), 0
     left = room - tokens(system)
-    kept = len(messages)
-    for message in reversed(messages):
-        left -= tokens(message.content)
-        if left < 0:
-            break
-        kept -= 1
-    if kept == len(messages):
-        raise TooLarge(
-            f"The last message is about {tokens(messages[-1].content):,} tokens long (estimated);"
-            f" there is room for {max(0, room - tokens(system)):,}.",
-            "Shorten it, lower the output cap, or choose a model with a larger context window.",
-        )
-    while 0 < kept < len(messages) - 1 and messages[kept].role != "user":
-        kept += 1
-    return list(messages[kept:]), kept
+    first = len(messages)
+    while first and (left := left - tokens(messages[first - 1].content)) >= 0:
+        first -= 1
+    if first == len(messages):
+        raise _too_large(messages[-1], room, system)
+    while 0 < first < len(messages) - 1 and messages[first].role != "user":
+        first += 1
+    return list(messages[first:]), first
+
+
+def _too_large(last: Message, room: int, system: str) -> TooLarge:
+    beside = " beside the system prompt" if system else ""
+    return TooLarge(
+        f"The last message is about {tokens(last.content):,} tokens long (estimated); there is room for"
+        f" {max(0, room - tokens(system)):,}{beside}.",
+        "Shorten it, lower the output cap, or choose a model with a larger context window.",
+    )

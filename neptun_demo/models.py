@@ -97,6 +97,7 @@ def _is_legacy(model_id: str) -> bool:
 def row(
     author: str, name: str, model_id: str, description: str, parameters: ModelParameters
 ) -> ModelConfiguration:
+    """The documentation's row of a model that answers in text."""
     return ModelConfiguration(
         publisher=author,
         name=name,
@@ -108,6 +109,7 @@ def row(
 
 
 def parameters(context: int | None, *, cap: int = NEPTUN_OUTPUT_TOKENS) -> ModelParameters:
+    """The provider's defaults, for a *context* window and an output *cap* in tokens."""
     return ModelParameters(
         max_new_tokens=cap,
         typical_p=PROVIDERS_DEFAULT,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .contract import PROVIDERS_DEFAULT
+from .contract import PROVIDERS_DEFAULT, quoted, whole_characters
 from .errors import Refused
 from .models import TITLES, Family, Model
 
@@ -44,18 +44,25 @@ RANGES: Mapping[Family, Mapping[str, Range]] = {
     "openai": {"temperature": Range(0, 2, 1), **_SHARED},
 }
 
-# What a caller may name beside the ranges. `typical_p` and `return_full_text` are documented, but
-# Workers AI has neither: the first is taken at its "provider's default" only, the second as false.
 _CAPS = ("max_new_tokens", "max_tokens")
-_OTHERS = (
-    "max_new_tokens",
-    "max_tokens",
-    "truncate",
-    "stop",
-    "reasoning_effort",
-    "typical_p",
-    "return_full_text",
+
+# What a caller may name. `typical_p` and `return_full_text` are documented, but Workers AI has neither:
+# the first is taken at its "provider's default" only, the second as false.
+_KNOWN = frozenset(
+    {
+        *_CAPS,
+        *(name for ranges in RANGES.values() for name in ranges),
+        "truncate",
+        "stop",
+        "reasoning_effort",
+        "typical_p",
+        "return_full_text",
+    }
 )
+# To a penalty -1 is a value like any other; to the rest it says: as the provider does.
+_MINUS_ONE_IS_NOTHING = _KNOWN - {
+    name for ranges in RANGES.values() for name, within in ranges.items() if within.low <= PROVIDERS_DEFAULT
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,63 +86,69 @@ def accepted(model: Model) -> Mapping[str, Range]:
 def check(model: Model, given: Mapping[str, Any], highest_cap: int) -> Checked:
     """The parameters *given* by a caller, as *model* takes them.
 
-    Names are those of the documentation or of Workers AI; `None` and -1 send nothing. *highest_cap* is
-    the most output tokens that the host allows. Raises `Refused`, naming the parameter.
+    Names are those of the documentation or of Workers AI. `None` sends nothing, nor does -1 wherever it
+    is no value of its own. *highest_cap* is the most output tokens that the host allows. Raises `Refused`,
+    naming the parameter.
     """
-    named = {name: value for name, value in given.items() if value is not None}
+    named = {name: value for name, value in given.items() if not _asks_for_nothing(name, value)}
+    truncate = _truncate(named.pop("truncate", None))
     if model.backend != "workers-ai":
-        return _unsampled(model, named)
-    sent: dict[str, Any] = {"max_tokens": _cap(named, highest_cap)}
-    for name, value in named.items():
-        if name in accepted(model):
-            if value != PROVIDERS_DEFAULT or accepted(model)[name].low <= PROVIDERS_DEFAULT:
-                sent[name] = _number(name, value, accepted(model)[name])
-        elif name == "reasoning_effort":
-            sent[name] = _effort(model, value)
-        elif name == "stop":
-            sent[name] = _stop(model, value)
-        elif name in _OTHERS:
-            _absent(name, value)
-        else:
-            raise _refusal(model, name)
-    return Checked(sent, _truncate(named))
+        return Checked({"max_tokens": _unsampled(model, named)}, truncate)
+    cap = _cap({name: named.pop(name) for name in _CAPS if name in named}, highest_cap)
+    sent = {name: _value(model, name, value) for name, value in named.items()}
+    return Checked({"max_tokens": cap, **sent}, truncate)
 
 
-def _unsampled(model: Model, named: Mapping[str, Any]) -> Checked:
-    """For a back end without sampling parameters: only the room may be chosen, nothing is sent."""
+def _asks_for_nothing(name: str, value: Any) -> bool:
+    if value is None or (name == "return_full_text" and value is False):
+        return True
+    return name in _MINUS_ONE_IS_NOTHING and bool(value == PROVIDERS_DEFAULT)
+
+
+def _unsampled(model: Model, named: Mapping[str, Any]) -> int:
+    """The output cap of a back end without sampling parameters, of which none can be chosen."""
     cap = model.row.configuration.parameters.max_new_tokens
     for name, value in named.items():
-        if name in ("typical_p", "return_full_text"):
-            _absent(name, value)
-        elif name != "truncate" and value != PROVIDERS_DEFAULT and not (name in _CAPS and value == cap):
+        if name not in _CAPS or value != cap:
             raise _refusal(model, name)
-    return Checked({"max_tokens": cap}, _truncate(named))
+    return cap
 
 
-def _cap(named: Mapping[str, Any], highest_cap: int) -> int:
-    asked = {name: named[name] for name in _CAPS if named.get(name, -1) != -1}
-    if not asked:
-        return min(DEFAULT_MAX_TOKENS, highest_cap)
-    name, value = next(iter(asked.items()))
-    if len(set(asked.values())) > 1:
+def _cap(asked: Mapping[str, Any], highest_cap: int) -> int:
+    caps = {int(_number(name, value, Range(1, highest_cap, whole=True))) for name, value in asked.items()}
+    if len(caps) > 1:
         raise Refused("max_new_tokens and max_tokens are the same thing, with two values.", "Send one of them.")
-    return int(_number(name, value, Range(1, highest_cap, whole=True)))
+    return caps.pop() if caps else min(DEFAULT_MAX_TOKENS, highest_cap)
 
 
-def _truncate(named: Mapping[str, Any]) -> int | None:
-    value = named.get("truncate", PROVIDERS_DEFAULT)
-    if value == PROVIDERS_DEFAULT:
-        return None
-    return int(_number("truncate", value, Range(1, 10_000_000, whole=True)))
+def _truncate(value: Any) -> int | None:
+    return None if value is None else int(_number("truncate", value, Range(1, 10_000_000, whole=True)))
+
+
+def _value(model: Model, name: str, value: Any) -> Any:
+    """*value* as Workers AI gets it under that name."""
+    if name in accepted(model):
+        return _number(name, value, accepted(model)[name])
+    match name:
+        case "reasoning_effort":
+            return _effort(model, value)
+        case "stop" if model.family == "openai":
+            return _stop(value)
+        case "typical_p":
+            raise Refused("typical_p: Workers AI has no such parameter.", "Leave it out, or send -1.")
+        case "return_full_text":
+            raise Refused("return_full_text: only the answer is returned here.", "Leave it out, or send false.")
+        case _:
+            raise _refusal(model, name)
 
 
 def _number(name: str, value: Any, within: Range) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # noqa: PLR0124 - NaN
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise Refused(f"{name} must be a number.")
+    if not within.low <= value <= within.high:  # so is NaN, which no comparison holds for
+        raise Refused(f"{name} must be between {within.low:g} and {within.high:.10g} here.")
     if within.whole and value != int(value):
         raise Refused(f"{name} must be a whole number.")
-    if not within.low <= value <= within.high:
-        raise Refused(f"{name} must be between {within.low:g} and {within.high:.10g} here, not {value:.10g}.")
     return int(value) if within.whole else value
 
 
@@ -146,28 +159,29 @@ def _effort(model: Model, value: Any) -> str:
     return str(value)
 
 
-def _stop(model: Model, value: Any) -> Any:
-    if model.backend != "workers-ai" or model.family != "openai":
-        raise _refusal(model, "stop")
-    if not isinstance(value, str) and not (
-        isinstance(value, list) and all(isinstance(one, str) for one in value)
-    ):
-        raise Refused("stop must be text or a list of texts.")
-    return value
-
-
-def _absent(name: str, value: Any) -> None:
-    """Refuse a documented parameter that no back end here has, unless it asks for nothing."""
-    if name == "typical_p" and value != PROVIDERS_DEFAULT:
-        raise Refused("typical_p: Workers AI has no such parameter.", "Leave it out, or send -1.")
-    if name == "return_full_text" and value is not False:
-        raise Refused("return_full_text: only the answer is returned here.", "Leave it out, or send false.")
+def _stop(value: Any) -> str | list[str]:
+    match value:
+        case str():
+            return whole_characters(value)
+        case list() if all(isinstance(one, str) for one in value):
+            return [whole_characters(one) for one in value]
+        case _:
+            raise Refused("stop must be text or a list of texts.")
 
 
 def _refusal(model: Model, name: str) -> Refused:
     if model.backend != "workers-ai":
         return Refused(
-            f"{name}: {TITLES[model.backend]} takes no sampling parameters.", "Leave it out, or use Workers AI."
+            f"{_named(name)}: {TITLES[model.backend]} takes no sampling parameters.",
+            "Leave it out, or use Workers AI.",
         )
-    known = ", ".join([*accepted(model), "max_new_tokens", "truncate"])
-    return Refused(f"{name}: {model.name} does not take this parameter.", f"It takes {known}.")
+    known = [*accepted(model), "max_new_tokens", "truncate"]
+    known += ["stop"] if model.family == "openai" else []
+    known += ["reasoning_effort"] if model.efforts else []
+    return Refused(
+        f"{_named(name)}: {model.name} does not take this parameter.", f"It takes {', '.join(known)}."
+    )
+
+
+def _named(name: str) -> str:
+    return name if name in _KNOWN else quoted(name)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import ipaddress
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -47,13 +48,26 @@ class BadSettings(Exception):
 
 def bare_cookie(value: str) -> str:
     """The cookie's value, which may be given with or without `neptun-session=` before it."""
-    return value.strip().removeprefix("neptun-session=").split(";", 1)[0].strip()
+    # More than once, in any case: what is taken for a cookie is sent to Neptun, and a playground key
+    # that hides behind a second name must not be.
+    return _COOKIE_NAME.sub("", value.strip()).split(";", 1)[0].strip()
+
+
+_COOKIE_NAME = re.compile(r"\A(?:neptun-session=\s*)+", re.IGNORECASE)
 
 
 def _base_url(value: str) -> str:
-    if not re.fullmatch(r"https?://[^\s?#@]+", value):
+    if not re.fullmatch(r"https?://[^\s?#@]+", value) or not _has_a_host(value):
         raise ValueError("must be an http:// or https:// address without user, query or fragment")
     return value.rstrip("/")
+
+
+def _has_a_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port out of range, or half an IPv6 address
+        return False
 
 
 def _cookie(value: str) -> str:
@@ -65,6 +79,7 @@ def _token(value: str) -> str:
 
 
 def _key(value: str) -> str:
+    value = bare_cookie(value)
     if len(value) < SHORTEST_KEY:
         raise ValueError(f"must have {SHORTEST_KEY} characters or more")
     return _allowed(value, COOKIE_OCTETS, "a key (it travels as a cookie)")
@@ -119,9 +134,10 @@ class Settings(BaseModel):
     gradio_server_port: Annotated[int, Field(ge=1, le=65535)] | None = None
     gradio_root_path: str = ""
     space_id: str | None = None
+    """The Space's name; empty where Spaces started the app without telling it, `None` elsewhere."""
     space_host: str | None = None
 
-    made_key: str | None = None
+    made_key: str | None = Field(default=None, repr=False)
     """The key that was made at start since none was configured: the only one that is ever printed."""
 
     @model_validator(mode="before")
@@ -134,27 +150,15 @@ class Settings(BaseModel):
             data["playground_session"] = data["made_key"]
         if "playground_open" not in data:
             served_at = data.get("gradio_server_name", "127.0.0.1")
-            data["playground_open"] = is_loopback(served_at) and not data.get("space_id")
+            data["playground_open"] = is_loopback(served_at) and "space_id" not in data
         if "playground_backend" not in data:
             data["playground_backend"] = _first_with_credentials(data)
         return data
 
-    @model_validator(mode="after")
-    def _pairs(self) -> Self:
-        if (self.cloudflare_account_id is None) != (self.cloudflare_api_token is None):
-            raise ValueError(
-                "CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN belong together: set both, or neither"
-            )
-        if self.playground_backend == "workers-ai" and not self.workers_ai_set_up:
-            raise ValueError(
-                "PLAYGROUND_BACKEND is workers-ai, which needs CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN"
-            )
-        return self
-
     @property
     def workers_ai_set_up(self) -> bool:
         """Whether the host gave an account for Workers AI."""
-        return self.cloudflare_api_token is not None
+        return self.cloudflare_account_id is not None and self.cloudflare_api_token is not None
 
     @property
     def on_spaces(self) -> bool:
@@ -175,21 +179,27 @@ def is_loopback(server_name: str) -> bool:
     try:
         return ipaddress.ip_address(server_name.strip("[]")).is_loopback
     except ValueError:
-        return server_name == "localhost"
+        return server_name.lower() == "localhost"
 
 
 def load(environment: Mapping[str, str], env_file: Path | None = None) -> Settings:
     """The settings of *environment* and, for names that it lacks, of *env_file*.
 
-    Empty values count as absent. Raises `BadSettings`, which names every bad value; a secret's value
-    is never part of the message.
+    Empty and blank values count as absent. Raises `BadSettings`, which names every bad value; the value
+    of a secret is never part of its text.
     """
-    values = {**_read(env_file), **{name: value for name, value in environment.items() if value.strip()}}
-    known = {field: values[field.upper()].strip() for field in _NAMES if field.upper() in values}
+    values = {**_read(env_file), **_present(environment)}
+    known = {field: values[field.upper()] for field in _NAMES if field.upper() in values}
+    if values.get("SYSTEM") == "spaces":  # either name tells of Spaces
+        known.setdefault("space_id", "")
+    complaints = list(_incomplete(known))
     try:
-        return Settings.model_validate(known)
+        settings = Settings.model_validate(known)
     except ValidationError as error:
-        raise BadSettings("\n".join(_sentence(flaw) for flaw in error.errors(include_input=False))) from None
+        complaints += [_sentence(flaw) for flaw in error.errors(include_input=False)]
+    if complaints:
+        raise BadSettings("\n".join(complaints))
+    return settings
 
 
 _NAMES = tuple(name for name in Settings.model_fields if name != "made_key")
@@ -198,12 +208,38 @@ _NAMES = tuple(name for name in Settings.model_fields if name != "made_key")
 def _read(env_file: Path | None) -> dict[str, str]:
     if env_file is None or not env_file.is_file():
         return {}
-    return {name: value for name, value in dotenv_values(env_file).items() if value and value.strip()}
+    # Not interpolated: a secret may hold "${", and no other variable is of any concern here.
+    return _present(dotenv_values(env_file, interpolate=False))
+
+
+def _present(values: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value.strip() for name, value in values.items() if value and value.strip()}
+
+
+def _incomplete(known: Mapping[str, str]) -> Iterator[str]:
+    """What is missing beside what is there; said together with what is wrong by itself."""
+    account, token = "cloudflare_account_id" in known, "cloudflare_api_token" in known
+    if account != token:
+        yield "CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN belong together: set both, or neither."
+    elif known.get("playground_backend") == "workers-ai" and not token:
+        yield "PLAYGROUND_BACKEND is workers-ai, which needs CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN."
+
+
+_WORDS = {
+    "bool_parsing": "must be true or false",
+    "int_parsing": "must be a whole number",
+    "int_parsing_size": "must be a whole number of fewer digits",
+    "int_from_float": "must be a whole number",
+    "float_parsing": "must be a number",
+    "literal_error": "must be {expected}",
+    "greater_than": "must be more than {gt:g}",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than_equal": "must be {le:g} or less",
+}
 
 
 def _sentence(flaw: Any) -> str:
-    words = str(flaw["ctx"]["error"]) if flaw["type"] == "value_error" else flaw["msg"]
-    if not flaw["loc"]:
-        return f"{words}."
-    words = words[:1].lower() + words[1:]
-    return f"{str(flaw['loc'][0]).upper()}: {words.replace('input should', 'it should')}."
+    name, context = str(flaw["loc"][0]).upper(), flaw.get("ctx", {})
+    if flaw["type"] == "value_error":  # raised in here
+        return f"{name} {context['error']}."
+    return f"{name} {_WORDS.get(flaw['type'], 'cannot be read').format(**context)}."

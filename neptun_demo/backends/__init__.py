@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 from neptun_demo.models import Model
@@ -37,7 +37,7 @@ class Connections:
     backends: Mapping[BackendName, Backend]
     listings: Mapping[BackendName, Callable[[], Awaitable[list[Model]]]]
     host: frozenset[BackendName]
-    key: bytes
+    key: bytes = field(repr=False)
 
     async def aclose(self) -> None:
         """Close every connection."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from neptun_demo.catalogue import Catalogue
@@ -25,28 +24,37 @@ class LiveLists:
     """Keeps the rows of *catalogue* fresh. *listings* fetch the list of each back end."""
 
     def __init__(
-        self, catalogue: Catalogue, listings: Mapping[BackendName, Callable[[], Awaitable[list[Model]]]]
+        self,
+        catalogue: Catalogue,
+        listings: Mapping[BackendName, Callable[[], Awaitable[list[Model]]]],
+        *,
+        fresh: float = FRESH,
+        again_after: float = AGAIN_AFTER,
     ) -> None:
         self._catalogue = catalogue
         self._listings = listings
-        self._due = dict.fromkeys(listings, 0.0)
+        self._fresh = fresh
+        self._again_after = again_after
 
     async def keep(self) -> None:
-        """Fetch what is due, for ever; a task of the app's life."""
-        while True:
-            now = time.monotonic()
-            async with asyncio.TaskGroup() as fetches:
-                for backend in [name for name, due in self._due.items() if now >= due]:
-                    fetches.create_task(self._fetch(backend))
-            await asyncio.sleep(max(1.0, min(self._due.values()) - time.monotonic()))
+        """Fetch each list, and fetch it again when it is due, for ever; a task of the app's life."""
+        async with asyncio.TaskGroup() as lists:
+            for backend in self._listings:
+                lists.create_task(self._keep(backend))
 
-    async def _fetch(self, backend: BackendName) -> None:
-        self._due[backend] = time.monotonic() + AGAIN_AFTER
-        try:
-            rows = await self._listings[backend]()
-        except PlaygroundError as error:
-            log.info("No live list of models: %s The built-in one stands.", error.sentence)
-            return
-        if rows:
+    async def _keep(self, backend: BackendName) -> None:
+        while True:
+            rows = await self._fetched(backend)
             self._catalogue.replace(backend, rows)
-            self._due[backend] = time.monotonic() + FRESH
+            await asyncio.sleep(self._fresh if rows else self._again_after)
+
+    async def _fetched(self, backend: BackendName) -> list[Model]:
+        try:
+            return await self._listings[backend]()
+        except PlaygroundError as error:
+            log.info("No live list of models: %s", error.sentence)
+        except (
+            Exception
+        ):  # nobody foresaw it: a list is worth a line in the log, never the task that keeps them
+            log.exception("The live list of %s could not be read.", backend)
+        return []

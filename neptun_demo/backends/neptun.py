@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+import re
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from typing import Any
 from urllib.parse import quote
 
 from neptun_demo.contract import Message, is_blank
@@ -17,6 +17,7 @@ from neptun_demo.errors import (
     PlaygroundError,
     Refused,
     Rejected,
+    Reported,
     TooLarge,
     Unauthorized,
     Unavailable,
@@ -27,7 +28,7 @@ from neptun_demo.models import NEPTUN_OUTPUT_TOKENS, Model
 from neptun_demo.settings import BackendName
 from neptun_demo.streams import UNKNOWN, Event, Finish, Text, decode
 
-from .http import Incoming, Outgoing, Upstream, quoted, seconds_of
+from .http import Incoming, Outgoing, Upstream
 from .protocol import Question, Retry
 from .retries import BACKOFF, with_retries
 
@@ -89,19 +90,17 @@ class Neptun:
     async def _attempt(self, question: Question) -> AsyncGenerator[Event, None]:
         size = 0
         finish = Finish()
-        async with self._upstream.open(self._request(question), question.watch) as incoming:
-            await _accept(incoming, own_cookie=question.cookie is not None)
-            async with (
-                aclosing(incoming.pieces()) as pieces,
-                aclosing(decode(pieces, incoming.headers)) as events,
-            ):
-                async for event in events:
-                    if isinstance(event, Finish):
-                        finish = event
-                        continue
-                    if isinstance(event, Text):
-                        size += len(event.text.encode())
-                    yield event
+        async with (
+            self._upstream.open(self._request(question), question.watch) as incoming,
+            aclosing(_events(incoming, own_cookie=question.cookie is not None)) as events,
+        ):
+            async for event in events:
+                if isinstance(event, Finish):
+                    finish = event
+                    continue
+                if isinstance(event, Text):
+                    size += len(event.text.encode())
+                yield event
         if not size:
             raise EmptyAnswer(
                 "The Neptun endpoint ended its answer without any text: the model behind it failed.",
@@ -163,52 +162,72 @@ def _is_quota(words: str) -> bool:
     return "allocation" in words or "neurons" in words
 
 
-async def _accept(incoming: Incoming, *, own_cookie: bool) -> None:
-    """Pass for an answer that is a stream. Raises `Rejected`, or `Malformed` for a web page."""
-    if incoming.status == 200 and incoming.content_type not in ("text/html", "application/json"):
-        return
-    body = await incoming.body()
+async def _events(incoming: Incoming, *, own_cookie: bool) -> AsyncGenerator[Event, None]:
+    """The events of an answer that is a stream. Raises `Rejected`, or `Malformed` for a page or JSON."""
     if incoming.status != 200:
-        raise _rejection(incoming.status, incoming.headers, body, own_cookie=own_cookie)
-    if incoming.content_type == "application/json":
-        raise Malformed(
-            f"The Neptun endpoint sent JSON instead of an answer. {_words(body)}".strip(), "Try again."
-        )
-    raise Malformed(
-        "The Neptun endpoint sent a web page instead of an answer.", "Check that NEPTUN_BASE_URL is right."
-    )
+        raise _rejection(incoming, _words(incoming, await incoming.body()), own_cookie=own_cookie)
+    match incoming.content_type:
+        case "text/html":
+            raise Malformed(
+                "The Neptun endpoint sent a web page instead of an answer.",
+                "Check that NEPTUN_BASE_URL is right.",
+            )
+        case "application/json":
+            said = _said(_words(incoming, await incoming.body()))
+            raise Malformed(f"The Neptun endpoint sent JSON instead of an answer{said}.", "Try again.")
+    try:
+        async with (
+            aclosing(incoming.pieces()) as pieces,
+            aclosing(decode(pieces, incoming.headers)) as events,
+        ):
+            async for event in events:
+                yield event
+    except Reported as error:
+        raise incoming.reported(error.words) from error.__cause__
 
 
-def _rejection(status: int, headers: Mapping[str, str], body: bytes, *, own_cookie: bool) -> PlaygroundError:
-    """What a refusal means, and what to do. Only a wrong session comes with a `Set-Cookie` (recorded)."""
-    words = _words(body)
-    if status == 401 and "set-cookie" in headers:
-        whose = "this session" if own_cookie else "the host's session"
-        return Rejected(
-            f"The Neptun endpoint does not accept {whose}.",
-            "Log in to Neptun again and copy the new value of the neptun-session cookie."
-            if own_cookie
-            else "The host has to renew NEPTUN_SESSION; a cookie of your own works at once.",
-            status=401,
-        )
+def _rejection(incoming: Incoming, words: str, *, own_cookie: bool) -> Rejected:
+    """What a refusal with these *words* means, and what to do."""
+    status = incoming.status
+    if status == 401 and _is_session(incoming, words):
+        return _wrong_session(incoming, own_cookie=own_cookie)
     if status == 400 and "Service not available" in words:
-        return Rejected(
+        return incoming.rejected(
             "Neptun no longer serves this model.", "Choose another.", status=400, phrase=Unavailable.phrase
         )
-    if status == 400 and ("Invalid model" in words or "modelName" in words or "model_name" in words):
-        return Rejected(
+    if status == 400 and re.search(r"Invalid model|model_?name", words, re.IGNORECASE):
+        return incoming.rejected(
             "The Neptun endpoint does not know this model.",
             "Choose another.",
             status=400,
             phrase=UnknownModel.phrase,
         )
-    said = f" {words}" if words else ""
-    return Rejected(
-        f"The Neptun endpoint answered {status}.{said}",
+    return incoming.rejected(
+        f"The Neptun endpoint answered {status}{_said(words)}.",
         _advice(status, words),
         status=status if 400 <= status <= 599 else 502,
-        upstream_status=status,
-        retry_after=seconds_of(headers.get("retry-after")),
+    )
+
+
+def _is_session(incoming: Incoming, words: str) -> bool:
+    """Whether a 401 is about the session: it says "Unauthorized" and sets a new, empty one (recorded).
+
+    The 401 of the Cloudflare behind it has other words and sets none.
+    """
+    return words == "Unauthorized" or "neptun-session=" in incoming.headers.get("set-cookie", "")
+
+
+def _wrong_session(incoming: Incoming, *, own_cookie: bool) -> Rejected:
+    if own_cookie:
+        return incoming.rejected(
+            "The Neptun endpoint does not accept this session.",
+            "Log in to Neptun again and copy the new value of the neptun-session cookie.",
+            status=401,
+        )
+    return incoming.rejected(
+        "The Neptun endpoint does not accept the host's session.",
+        "The host has to renew NEPTUN_SESSION; a cookie of your own works at once.",
+        status=401,
     )
 
 
@@ -218,15 +237,17 @@ def _advice(status: int, words: str) -> str:
             return (
                 "The session is fine: Cloudflare refused Neptun's own account. Neptun's operator can mend it."
             )
+        case 403:
+            return "Neptun, or the Cloudflare account behind it, does not allow this."
         case 429 if _is_quota(words):
             return "Neptun's quota at Cloudflare is used up; it is free again at 00:00 UTC."
-        case 429 | 503:
+        case 408 | 429 | 503:
             return "It is busy. Try again in a minute."
         case 413:
             return "Begin a new conversation, or shorten the message."
         case 431:
             return "The cookie is too long. Copy the value of neptun-session alone."
-        case 403 | 404 | 405:
+        case 404 | 405:
             return "Check that NEPTUN_BASE_URL is right; an address of another server answers like this."
         case _ if 300 <= status < 400:
             return "It redirects, which is not followed with a session. Check that NEPTUN_BASE_URL is right."
@@ -236,7 +257,11 @@ def _advice(status: int, words: str) -> str:
             return "Check the question and the settings."
 
 
-def _words(body: bytes) -> str:
+def _said(words: str) -> str:
+    return f": {words}" if words else ""
+
+
+def _words(incoming: Incoming, body: bytes) -> str:
     """The far end's own words, from either of its two JSON shapes; empty for HTML and empty bodies.
 
     `message` says most, then the validation's `data.issues`, then `statusMessage`, which is often only
@@ -245,17 +270,13 @@ def _words(body: bytes) -> str:
     try:
         said = json.loads(body)
     except (ValueError, RecursionError):
-        return quoted(body.decode("utf-8", "replace"))
+        return incoming.quoted(body.decode("utf-8", "replace"))
     match said:
         case {"message": str(message)} if message:
-            return quoted(message)
-        case {"data": {"issues": [{"message": str(message), "path": path}, *_]}}:
-            return quoted(f"{_path(path)}: {message}")
+            return incoming.quoted(message)
+        case {"data": {"issues": [{"message": str(message), "path": [*path]}, *_]}}:
+            return incoming.quoted(f"{'.'.join(map(str, path))}: {message}")
         case {"statusMessage": str(message)}:
-            return quoted(message)
+            return incoming.quoted(message)
         case _:
             return ""
-
-
-def _path(path: Any) -> str:
-    return ".".join(map(str, path)) if isinstance(path, list) else str(path)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from email.utils import parsedate_to_datetime
+from math import ceil
+from time import time
 
 from neptun_demo.errors import PlaygroundError
 from neptun_demo.streams import Event, Text, Thinking
@@ -49,3 +53,22 @@ def _wait(error: PlaygroundError, pause: float) -> float:
     if error.retry_after is not None:
         return error.retry_after
     return pause * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, guards nothing
+
+
+def seconds_of(retry_after: str | None) -> float | None:
+    """The seconds that a `Retry-After` header asks for; it holds a number or a date (RFC 9110, 10.2.3)."""
+    if not retry_after:
+        return None
+    if re.fullmatch(r"[0-9]{1,9}", retry_after):
+        return float(retry_after)
+    try:
+        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time())
+    except ValueError:
+        return None
+
+
+def spoken(seconds: float) -> str:
+    """A wait in the words of a sentence."""
+    if seconds >= 120:
+        return f"{ceil(seconds / 60):,} minutes"
+    return "1 second" if seconds <= 1 else f"{ceil(seconds)} seconds"

@@ -6,26 +6,32 @@ Not its OpenAI-compatible route: on Llama 3, Mistral and Qwen 2.5 that one was s
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any
+from dataclasses import replace
+from math import isfinite
+from urllib.parse import quote
 
 from neptun_demo.contract import Message
-from neptun_demo.errors import EmptyAnswer, NoConnection, PlaygroundError, Rejected, UpstreamError
-from neptun_demo.listings import workers_ai_rows
+from neptun_demo.errors import EmptyAnswer, Malformed, NoConnection, PlaygroundError, Rejected, Reported
+from neptun_demo.listings import pages_of, workers_ai_rows
 from neptun_demo.models import Model
 from neptun_demo.settings import BackendName
-from neptun_demo.streams import Event, Finish, Text, Thinking, decode, inline_thinking
+from neptun_demo.streams import UNKNOWN, Event, Finish, Text, Thinking, Usage, decode, inline_thinking
 
-from .http import Incoming, Outgoing, Upstream
+from .http import Incoming, Outgoing, Upstream, gather
 from .protocol import Question, Retry
 from .retries import BACKOFF, with_retries
-from .workers_ai_answers import is_json, whole_answer
-from .workers_ai_errors import QUOTA, rejection
+from .workers_ai_answers import BEFORE, is_json, whole_answer
+from .workers_ai_errors import QUOTA, cleaned, rejection
 
 # Cloudflare itself gives up after about this many seconds (its codes 3007, 3008, 3046).
 WHOLE_ANSWER_TIMEOUT = 240.0
-# The most pages of models that are asked for; there are two.
+# The cap on output tokens where a request names none.
+DEFAULT_CAP = 256
+
+# Models on a page of the list, and the most pages that are asked for; there are two.
+PAGE = 100
 MOST_PAGES = 20
 
 TOKEN = "CLOUDFLARE_API_TOKEN"  # noqa: S105 - the name of the variable, shown in place of its value
@@ -68,13 +74,13 @@ class WorkersAI:
             listing = await self._upstream.json(
                 Outgoing(
                     "GET",
-                    f"{self._search}?task=Text%20Generation&per_page=100&page={page}",
+                    f"{self._search}?task=Text%20Generation&per_page={PAGE}&page={page}",
                     headers=self._authorization(),
                     secrets=self._secrets,
                 )
             )
-            rows += workers_ai_rows(listing.get("result"))
-            if page >= _pages(listing):
+            rows += workers_ai_rows(listing)
+            if page >= pages_of(listing, PAGE):
                 break
         return rows
 
@@ -88,17 +94,14 @@ class WorkersAI:
         gpt-oss answers some streaming requests with `{"result": {}}` and has to be asked again.
         """
         seen = _Seen()
-        async with aclosing(self._events(question, stream=True)) as events:
-            async for event in events:
-                seen.see(event)
-                if not isinstance(event, Finish):
-                    yield event
-        if seen.nothing:
-            async with aclosing(self._events(question, stream=False)) as events:
+        for stream in (True, False):
+            async with aclosing(self._events(question, stream=stream)) as events:
                 async for event in events:
                     seen.see(event)
                     if not isinstance(event, Finish):
                         yield event
+            if not seen.nothing:
+                break
         if not seen.text:
             raise _empty(seen, question)
         yield seen.finish
@@ -108,15 +111,21 @@ class WorkersAI:
         idle = None if stream else WHOLE_ANSWER_TIMEOUT
         async with self._upstream.open(request, question.watch, idle) as incoming:
             if incoming.status != 200:
-                raise rejection(incoming.status, incoming.headers, await incoming.body())
-            async with aclosing(_decoded(incoming)) as decoded:
-                if not question.model.inline_thinking:
-                    async for event in decoded:
-                        yield event
-                    return
-                async with aclosing(inline_thinking(decoded)) as events:
+                raise rejection(incoming, await incoming.body())
+            if incoming.content_type == "text/html":
+                raise Malformed(
+                    "Workers AI sent a web page instead of an answer.", "The host checks CLOUDFLARE_BASE_URL."
+                )
+            try:
+                async with (
+                    aclosing(_decoded(incoming)) as decoded,
+                    aclosing(inline_thinking(decoded) if question.model.inline_thinking else decoded) as apart,
+                    aclosing(_priced(apart, incoming.headers)) as events,
+                ):
                     async for event in events:
                         yield event
+            except Reported as error:
+                raise incoming.reported(cleaned(error.words)) from error.__cause__
 
     def _request(self, question: Question, *, stream: bool) -> Outgoing:
         system = [{"role": "system", "content": question.system}] if question.system else []
@@ -125,7 +134,7 @@ class WorkersAI:
         headers = {"Content-Type": "application/json", **self._authorization()}
         if question.conversation:
             # Lets Cloudflare send one conversation to where its beginning is cached: cheaper.
-            headers["x-session-affinity"] = question.conversation
+            headers["x-session-affinity"] = quote(question.conversation, errors="replace")  # a caller chose it
         return Outgoing(
             "POST",
             f"{self._run}/{question.model.id}",
@@ -161,45 +170,72 @@ class _Seen:
         return not self.text and not self.thinking and self.finish.reason != "length"
 
 
-def _decoded(incoming: Incoming) -> AsyncGenerator[Event, None]:
-    return _either(incoming.pieces(), incoming)
-
-
-async def _either(pieces: AsyncGenerator[bytes, None], incoming: Incoming) -> AsyncGenerator[Event, None]:
+async def _decoded(incoming: Incoming) -> AsyncGenerator[Event, None]:
     """The events of a body that is a stream, or JSON in one piece, whatever its type claims."""
-    async with aclosing(pieces):
-        first = b""
+    async with aclosing(incoming.pieces()) as pieces:
+        head = b""
         async for piece in pieces:
-            first += piece
-            if first.strip():
+            head += piece
+            if head.strip(BEFORE):
                 break
-        if is_json(first):
-            for event in whole_answer(first + b"".join([piece async for piece in pieces])):
+        if is_json(head):
+            body = bytearray(head)
+            await gather(pieces, body)
+            for event in whole_answer(bytes(body)):
                 yield event
             return
-        async with aclosing(decode(_joined(first, pieces), incoming.headers)) as events:
+        async with (
+            aclosing(_joined(head, pieces)) as whole,
+            aclosing(decode(whole, incoming.headers)) as events,
+        ):
             async for event in events:
                 yield event
 
 
-async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    if first:
-        yield first
+async def _joined(head: bytes, rest: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    yield head
     async for piece in rest:
         yield piece
 
 
+async def _priced(
+    events: AsyncGenerator[Event, None], headers: Mapping[str, str]
+) -> AsyncGenerator[Event, None]:
+    """The events, and before the last one the cost that a header tells where the body does not."""
+    counted, neurons = Usage(), _neurons(headers)
+    async for event in events:
+        match event:
+            case Usage():
+                counted = event
+            case Finish() if counted.neurons is None and neurons is not None:
+                yield replace(counted, neurons=neurons)
+        yield event
+
+
+def _neurons(headers: Mapping[str, str]) -> float | None:
+    try:
+        neurons = float(headers.get("cf-ai-neurons", ""))
+    except ValueError:
+        return None
+    return neurons if isfinite(neurons) else None
+
+
 def _empty(seen: _Seen, question: Question) -> EmptyAnswer:
-    cap = question.parameters.get("max_tokens")
-    if seen.thinking or seen.finish.reason == "length":
+    name, reason = question.model.name, seen.finish.reason
+    if not seen.thinking and reason != "length":
         return EmptyAnswer(
-            f"{question.model.name} used up its cap of {cap} output tokens for thinking, and had none left for"
-            " the answer. The tokens were billed.",
-            "Raise the cap, or choose a lower reasoning effort.",
+            f"{name} ended its answer without any text, also when it was asked again in one piece.",
+            "Try again, or choose another model.",
         )
+    if reason not in ("length", UNKNOWN):
+        return EmptyAnswer(f"{name} ended behind its thinking, without an answer.", "Try again.")
+    # Models that write their thinking into the text seldom name a reason.
+    probably = "" if reason == "length" else "probably "
+    cap = question.parameters.get("max_tokens", DEFAULT_CAP)
     return EmptyAnswer(
-        f"{question.model.name} ended its answer without any text, also when it was asked again in one piece.",
-        "Try again, or choose another model.",
+        f"{name} {probably}used up its cap of {cap} output tokens for thinking, and had none left for the"
+        " answer. The tokens were billed.",
+        "Raise the cap, or choose a lower reasoning effort.",
     )
 
 
@@ -215,17 +251,3 @@ def _worth_it(error: PlaygroundError) -> bool:
             return status >= 500
         case _:
             return False
-
-
-def _pages(listing: Any) -> int:
-    """How many pages there are; `result_info` has `total_pages`, or `total_count` (of 100 a page)."""
-    match listing:
-        case {"result_info": {"total_pages": int(pages)}}:
-            return pages
-        case {"result_info": {"total_count": int(count)}}:
-            return -(-count // 100)
-        case _:
-            return 1
-
-
-__all__ = ["UpstreamError", "WorkersAI"]

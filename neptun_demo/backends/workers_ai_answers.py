@@ -2,91 +2,86 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from neptun_demo.errors import Malformed, Reported
-from neptun_demo.streams import Event, Finish, Text, Thinking, Usage
+from neptun_demo.streams import UNKNOWN, Event, Finish, Text, Thinking
+from neptun_demo.streams.characters import Joined
+from neptun_demo.streams.ending import error_words
+from neptun_demo.streams.usage import usage
+from neptun_demo.streams.values import Json, parsed, spelling, spelt
 
-from .http import quoted
+BEFORE = b"\xef\xbb\xbf \t\r\n"
+"""The bytes that may stand before the first one that tells what a body is."""
 
 
 def is_json(beginning: bytes) -> bool:
     """Whether a body that begins like this is JSON rather than a stream."""
-    return beginning.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{"
+    return beginning.lstrip(BEFORE).startswith(b"{")
 
 
 def whole_answer(body: bytes) -> Iterator[Event]:
-    """The events of `{"result": …}`: `response`, or OpenAI's `choices`; none for an empty result.
+    """The events of `{"result": …}`: `response`, or OpenAI's `choices`; no text for an empty result.
 
     Raises `Malformed` for what is no JSON, `Reported` for an error that came with status 200.
     """
+    data = body.lstrip(BEFORE)
     try:
-        # Numbers keep their spelling: `response` may be the number 1.50, which is text here.
-        answer = json.loads(body.decode("utf-8-sig", "replace"), parse_int=str, parse_float=str)
-    except (ValueError, RecursionError) as error:
+        answer = parsed(data)
+    except ValueError as error:
         raise Malformed("Workers AI sent JSON that cannot be read.", "Try again.") from error
-    match answer:
-        case (
-            {"errors": [{"message": str(words)}, *_]}
-            | {"error": {"message": str(words)}}
-            | {"error": str(words)}
-        ):
-            raise Reported(f"Workers AI reported an error. {quoted(words)}", "Try again.", words=words)
-        case {"result": dict(result)} | dict(result):
-            yield from _events(result)
+    words = error_words(answer)
+    if words is not None:
+        raise Reported("Workers AI reported an error.", words=words)
+    result = _result(answer)
+    yield from _pieces(Thinking, _thought(result))
+    yield from _pieces(Text, spelt(_content(result), lambda: _content(_result(spelling(data)))))
+    yield from usage(result.get("usage"))
+    yield Finish(_reason(result))
 
 
-def _events(result: dict[str, Any]) -> Iterator[Event]:
-    reason = result.get("finish_reason")
-    match result:
-        case {"choices": [{"message": dict(message), **choice}, *_]}:
-            yield from _thinking(message)
-            yield from _text(message.get("content"))
-            reason = choice.get("finish_reason") or reason
-        case {"response": response}:
-            yield from _thinking(result)
-            yield from _text(response)
-    if isinstance(result.get("usage"), dict):
-        yield _usage(result["usage"])
-    yield Finish(reason) if isinstance(reason, str) else Finish()
+def _result(answer: Json) -> Json:
+    """What the answer is about: wrapped, as Cloudflare's own API does it, or bare, as OpenAI's does."""
+    result = answer.get("result")
+    return result if isinstance(result, dict) else answer
 
 
-def _text(content: Any) -> Iterator[Text]:
-    """The content as text. An object (a model that was asked for JSON) is shown as JSON."""
-    match content:
-        case None | "":
-            return
-        case str():
-            yield Text(content)
-        case _:
-            yield Text(json.dumps(content, ensure_ascii=False))
+def _content(result: Json) -> Any:
+    """The text, or what somebody took for JSON: a number, or the object that a model was asked for."""
+    content = _message(result).get("content")
+    if content is None or content == "":
+        content = result.get("response")
+    return "" if content is None else content
 
 
-def _thinking(message: dict[str, Any]) -> Iterator[Thinking]:
-    words = message.get("reasoning_content") or message.get("reasoning")
-    if isinstance(words, str) and words:
-        yield Thinking(words)
+def _thought(result: Json) -> str:
+    """The thinking, whose name changes from call to call; a native answer has it beside `response`."""
+    for place in (_message(result), result):
+        for name in ("reasoning_content", "reasoning"):
+            if isinstance(thought := place.get(name), str) and thought:
+                return thought
+    return ""
 
 
-def _usage(usage: dict[str, Any]) -> Usage:
-    details = usage.get("prompt_tokens_details")
-    return Usage(
-        prompt_tokens=_count(usage.get("prompt_tokens")),
-        completion_tokens=_count(usage.get("completion_tokens")),
-        cached_tokens=_count(details.get("cached_tokens")) if isinstance(details, dict) else None,
-        neurons=_amount(usage.get("neurons")),
-    )
+def _reason(result: Json) -> str:
+    reason = _choice(result).get("finish_reason") or result.get("finish_reason")
+    return reason if isinstance(reason, str) else UNKNOWN
 
 
-def _amount(value: Any) -> float | None:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return None
+def _message(result: Json) -> Json:
+    message = _choice(result).get("message")
+    return message if isinstance(message, dict) else {}
 
 
-def _count(value: Any) -> int | None:
-    amount = _amount(value)
-    return None if amount is None else int(amount)
+def _choice(result: Json) -> Json:
+    match result.get("choices"):
+        case [dict(choice), *_]:
+            return choice
+    return {}
+
+
+def _pieces(kind: type[Text | Thinking], text: str) -> Iterator[Event]:
+    joined = Joined(kind)
+    yield from joined.piece(text)
+    yield from joined.end()

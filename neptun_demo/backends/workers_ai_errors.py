@@ -12,7 +12,7 @@ from typing import Any
 
 from neptun_demo.errors import Rejected
 
-from .http import quoted, seconds_of
+from .http import Incoming
 
 QUOTA = frozenset({3036, 4006})
 """The daily free allocation is used up; the documentation says 3036, captures show 4006."""
@@ -27,6 +27,10 @@ _INPUT = ("Workers AI refused the request.", "Check the parameters, or use the m
 _TOO_LONG = (
     "The conversation and the output cap together exceed the model's context window.",
     "Lower the cap, begin a new conversation, or choose a model with a larger window.",
+)
+_TOO_LARGE = (
+    "The request is too large for Workers AI.",
+    "Begin a new conversation, or shorten the message.",
 )
 _FORBIDDEN = ("The host's Cloudflare account may not use this model.", "Choose another model.")
 _TIMEOUT = ("Workers AI gave up: the answer took too long.", "Ask for less, or choose a smaller model.")
@@ -44,7 +48,7 @@ MEANINGS: Mapping[int, tuple[str, str]] = {
     5021: _TOO_LONG,
     3010: _TOO_LONG,
     3030: _TOO_LONG,
-    3006: ("The request is too large for Workers AI.", "Begin a new conversation, or shorten the message."),
+    3006: _TOO_LARGE,
     5016: (
         "The licence of this model was not accepted by the host's account.",
         "The host accepts it once in Cloudflare's dashboard; until then choose another model.",
@@ -68,29 +72,36 @@ _BY_STATUS: Mapping[int, tuple[str, str]] = {
     403: _TOKEN,
     404: _ACCOUNT,
     408: _TIMEOUT,
-    413: ("The request is too large for Workers AI.", "Begin a new conversation, or shorten the message."),
+    413: _TOO_LARGE,
     422: _INPUT,
     429: (
         "Workers AI is asked too often (300 requests a minute; 20 on paid models).",
         "Try again in a minute.",
     ),
 }
+_REDIRECTED = (
+    "Workers AI redirects, which is not followed with a token.",
+    "The host checks CLOUDFLARE_BASE_URL.",
+)
 _FAILED = ("Workers AI failed.", "Try again.")
 
 
-def rejection(status: int, headers: Mapping[str, str], body: bytes) -> Rejected:
-    """The error for an answer with *status*, in the words of the table and of the far end."""
+def rejection(incoming: Incoming, body: bytes) -> Rejected:
+    """The error for an answer that is a refusal, in the words of the table and of the far end."""
+    status = incoming.status
     code, words = _said(body)
-    sentence, advice = MEANINGS.get(code or 0) or _BY_STATUS.get(status) or _FAILED
-    said = f" ({status}{f', code {code}' if code else ''}: {words})" if words else f" ({status})"
-    return Rejected(
-        sentence.removesuffix(".") + said + ".",
-        advice,
-        status=_ours(status),
-        upstream_status=status,
-        code=code,
-        retry_after=seconds_of(headers.get("retry-after")),
-    )
+    words = incoming.quoted(cleaned(words))
+    by_status = _BY_STATUS.get(status, _REDIRECTED if 300 <= status < 400 else _FAILED)
+    sentence, advice = MEANINGS.get(code or 0, by_status)
+    source = f"{status}, code {code}" if code else f"{status}"
+    said = f"{source}: {words}" if words else source
+    return incoming.rejected(f"{sentence.removesuffix('.')} ({said}).", advice, status=_ours(status), code=code)
+
+
+def cleaned(words: str) -> str:
+    """Without `AiError: ` before the words, and without the request's id behind them."""
+    bare = re.sub(r"^(AiError:\s*)+", "", words.strip())
+    return re.sub(r"\s*\([0-9a-f]{8}-[0-9a-f-]{27}\)\s*$", "", bare, flags=re.IGNORECASE)
 
 
 def _ours(status: int) -> int:
@@ -109,29 +120,21 @@ def _ours(status: int) -> int:
 
 
 def _said(body: bytes) -> tuple[int | None, str]:
-    """The code and the words of an error body; see the shapes below."""
+    """The code and the words of an error body: Cloudflare's, an AI Gateway's, OpenAI's, or plain text."""
     try:
         said = json.loads(body)
     except (ValueError, RecursionError):
-        return None, quoted(body.decode("utf-8", "replace"))
+        return None, body.decode("utf-8", "replace")
     match said:
-        case {"errors": [dict(first), *_]}:
-            return _code(first.get("code")), _clean(first.get("message"))
-        case {"error": {"message": words, **rest}}:
-            return _code(rest.get("code")), _clean(words)
+        case {"errors": [dict(error), *_]} | {"error": [dict(error), *_]} | {"error": dict(error)}:
+            words = error.get("message")
+            return _code(error.get("code")), words if isinstance(words, str) else ""
         case {"error": str(words)} | {"message": str(words)}:
-            return None, _clean(words)
+            return None, words
         case _:
             return None, ""
 
 
 def _code(value: Any) -> int | None:
-    return int(value) if isinstance(value, int) or (isinstance(value, str) and value.isdigit()) else None
-
-
-def _clean(words: Any) -> str:
-    """Without `AiError: ` before the words, and without the request's id behind them."""
-    if not isinstance(words, str):
-        return ""
-    bare = re.sub(r"^(AiError:\s*)+", "", words.strip())
-    return quoted(re.sub(r"\s*\([0-9a-f]{8}-[0-9a-f-]{27}\)\s*$", "", bare)).removesuffix(".")
+    """The code as a number; some servers write it as text, and OpenAI's has words in its place."""
+    return int(value) if re.fullmatch(r"[0-9]{1,9}", str(value)) else None
