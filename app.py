@@ -22,8 +22,6 @@ ENV_FILE = Path(__file__).with_name(".env")
 load_dotenv(ENV_FILE)  # before gradio is imported, which reads variables of its own at once
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # else it asks foreign hosts at every start
 
-from neptun_demo.ui.page import build, launch_arguments  # noqa: E402
-
 from neptun_demo.access import Budget, Gate  # noqa: E402 - see above
 from neptun_demo.api import routes  # noqa: E402
 from neptun_demo.backends import connect  # noqa: E402
@@ -32,8 +30,10 @@ from neptun_demo.catalogue import Catalogue  # noqa: E402
 from neptun_demo.chat import Chat  # noqa: E402
 from neptun_demo.errors import Refused  # noqa: E402
 from neptun_demo.guard import BrokenOffOnPurpose, Guard  # noqa: E402
+from neptun_demo.mcp import Tools  # noqa: E402
 from neptun_demo.models import DOCUMENTED, TITLES  # noqa: E402
 from neptun_demo.settings import BadSettings, Settings, load  # noqa: E402
+from neptun_demo.ui.page import build, launch_arguments  # noqa: E402
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -61,6 +61,7 @@ chat = Chat(
     Gate(connections.key, connections.host, open_to_visitors=settings.playground_open),
     Budget(settings.playground_daily_answers, settings.playground_parallel),
 )
+tools = Tools(chat)
 demo = build(chat)
 
 
@@ -71,7 +72,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.middleware_stack = Guard(app.middleware_stack or app.build_middleware_stack(), settings)
     lists = asyncio.create_task(LiveLists(catalogue, connections.listings).keep())
     try:
-        yield
+        async with tools.running():
+            yield
     finally:
         lists.cancel()
         with suppress(asyncio.CancelledError):
@@ -89,7 +91,7 @@ def main(demo: gr.Blocks) -> None:
         server_name=settings.gradio_server_name,
         server_port=settings.gradio_server_port,
         root_path=settings.gradio_root_path,
-        app_kwargs={"routes": routes(chat), "lifespan": lifespan, "openapi_url": None},
+        app_kwargs={"routes": [*routes(chat), tools.route], "lifespan": lifespan, "openapi_url": None},
         max_threads=MOST_THREADS,
         prevent_thread_lock=True,
         quiet=True,

@@ -133,11 +133,18 @@ class Chat:
         for name in TITLES:
             if name == options.backend:
                 return name
-        # A caller without a credential hears of that first, on every route (see who_may).
-        self._gate.who_may(self.default_backend, access)
+        self._turn_away(access)
         raise Refused(
             f"There is no back end named {quoted(options.backend)}.", f"There are: {', '.join(TITLES)}."
         )
+
+    def _turn_away(self, access: Access) -> None:
+        """Pass for a caller whom any back end would answer: to others a wrong credential comes first."""
+        for name in TITLES:
+            with suppress(Refused):
+                self._gate.who_may(name, access)
+                return
+        self._gate.who_may(self.default_backend, access)
 
     def _question(
         self,

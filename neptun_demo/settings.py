@@ -241,5 +241,5 @@ _WORDS = {
 def _sentence(flaw: Any) -> str:
     name, context = str(flaw["loc"][0]).upper(), flaw.get("ctx", {})
     if flaw["type"] == "value_error":  # raised in here
-        return f"{name} {context['error']}."
-    return f"{name} {_WORDS.get(flaw['type'], 'cannot be read').format(**context)}."
+        return f"{name}: {context['error']}."
+    return f"{name}: {_WORDS.get(flaw['type'], 'cannot be read').format(**context)}."

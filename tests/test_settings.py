@@ -259,7 +259,7 @@ def test_a_bad_value_is_named_in_one_sentence(
         {} if inside else {name: given}, env_file(tmp_path, f"{name}='{given}'") if inside else None
     )
     assert len(said) == 1
-    assert said[0].startswith(f"{name} ")
+    assert said[0].startswith(f"{name}: ")
     assert words in said[0]
     assert said[0].endswith(".")
 
@@ -278,7 +278,7 @@ def test_a_back_end_without_its_credentials_is_refused() -> None:
 def test_all_bad_values_are_named() -> None:
     bad = {name: given for name, given, _ in BAD} | {"CLOUDFLARE_ACCOUNT_ID": "a/b"}
     said = complaints(bad)
-    assert {line.split(" ")[0] for line in said} == set(bad)
+    assert {line.split(" ")[0].rstrip(":") for line in said} == set(bad)
     assert any("belong together" in line for line in said)  # though each has errors of its own
 
 

@@ -1,0 +1,109 @@
+// What the page needs of the browser: guards swept out of what was drawn, copying of what was said, names.
+(() => {
+  "use strict";
+
+  // One of these is a guard, two are one that was in the text (neptun_demo/ui/display.py).
+  const GUARDS = /\u2060(\u2060?)|\ufeff(\ufeff?)/g;
+  const typed = (text) => text.replace(GUARDS, "$1$2");
+
+  const CHAT = "#conversation";
+  const MESSAGE = "[data-testid=user], [data-testid=bot]";
+  // What the page itself wrote; a person's or a model's text cannot begin like this, for its `<d` is guarded.
+  const OURS = '<div class="neptun-';
+
+  // Gradio gives each message its whole text as a label, HTML included. A reader is better off with the
+  // message itself; the label is the only place where the text stands as it was typed, so it is kept here.
+  const said = new WeakMap();
+
+  function takeLabel(message) {
+    const label = message.getAttribute("aria-label");
+    if (label === null) return;
+    said.set(message, typed(label.slice(label.indexOf(": ") + 2)));
+    message.removeAttribute("aria-label");
+  }
+
+  // Gradio's arrow is a button without a name inside of the button that it belongs to.
+  function passOver(arrow) {
+    arrow.setAttribute("aria-hidden", "true");
+    arrow.tabIndex = -1;
+  }
+
+  function sweep(node) {
+    if (node.nodeType === Node.TEXT_NODE) {
+      const text = typed(node.nodeValue);
+      if (text !== node.nodeValue) node.nodeValue = text;
+      return;
+    }
+    if (node.nodeType !== Node.ELEMENT_NODE) return;
+    if (node.matches(MESSAGE)) takeLabel(node);
+    node.querySelectorAll(MESSAGE).forEach(takeLabel);
+    node.querySelectorAll(".thought-group .arrow button").forEach(passOver);
+    const texts = document.createTreeWalker(node, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) sweep(texts.currentNode);
+  }
+
+  function watch(chat) {
+    sweep(chat);
+    new MutationObserver((changes) => {
+      for (const change of changes) {
+        if (change.type === "childList") change.addedNodes.forEach(sweep);
+        else if (change.target.matches(MESSAGE)) takeLabel(change.target);
+      }
+    }).observe(chat, { childList: true, subtree: true, attributes: true, attributeFilter: ["aria-label"] });
+  }
+
+  // Copying. Gradio would copy thinking, notices and numbers along, with the guards.
+  const isSaid = (message) => !message.querySelector(".thought-group") && !said.get(message)?.startsWith(OURS);
+  const messages = (place) => [...place.querySelectorAll(MESSAGE)].filter(isSaid);
+  const text = (message) => said.get(message) ?? message.innerText;
+  const speaker = (message) => (message.dataset.testid === "user" ? "user" : "assistant");
+
+  function copied(button) {
+    const code = button.closest(".copy_code_button")?.parentElement.querySelector("code");
+    if (code) return code.textContent.replace(/\n$/, "");
+    const panel = button.closest(".message-buttons");
+    if (panel) return messages(panel.previousElementSibling).map(text).join("\n");
+    return messages(button.closest(CHAT)).map((message) => `${speaker(message)}: ${text(message)}`).join("\n\n");
+  }
+
+  // Set while the click on a button of the conversation is handled: whatever is copied then becomes this.
+  let instead = null;
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.(`${CHAT} button`);
+    if (!button) return;
+    instead = copied(button);
+    setTimeout(() => (instead = null));
+  }, true);
+
+  if (navigator.clipboard) {
+    const write = navigator.clipboard.writeText.bind(navigator.clipboard);
+    navigator.clipboard.writeText = (given) => write(instead ?? given);
+  }
+  // Without a secure address there is no clipboard but this one.
+  document.addEventListener("copy", (event) => {
+    if (instead === null) return;
+    event.clipboardData.setData("text/plain", instead);
+    event.preventDefault();
+  }, true);
+
+  // While an answer is on its way, Enter sends nothing: what is typed ahead stays in the box.
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey || !event.target.closest("#message")) return;
+    if (!event.target.matches("textarea") || !document.querySelector("#message .stop-button")) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }, true);
+
+  function once(selector, found) {
+    const look = () => {
+      const element = document.querySelector(selector);
+      if (element) found(element);
+      return element;
+    };
+    if (look()) return;
+    const observer = new MutationObserver(() => look() && observer.disconnect());
+    observer.observe(document.documentElement, { childList: true, subtree: true });
+  }
+  once(CHAT, watch);
+  once("#credential input", (input) => input.setAttribute("autocomplete", "off"));
+})();

@@ -1,0 +1,214 @@
+"""The MCP door: two tools, `ask` and `models`, over streamable HTTP at `/mcp`.
+
+It is a server of its own and not Gradio's, which makes a tool of every listener of the page, validates
+nothing, and lets an answer run on for a caller that is gone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, TypeVar
+
+from mcp import types
+from mcp.server.lowlevel import Server
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from .access import Access
+from .answer import Answer
+from .api import credential
+from .chat import Chat, Options
+from .contract import Message, complaint
+from .errors import PlaygroundError, Refused
+from .models import Model
+from .settings import BackendName
+
+PATH = "/mcp"
+
+Arguments = TypeVar("Arguments", bound=BaseModel)
+
+_INSTRUCTIONS = (
+    "Ask chat models behind the Neptun endpoint or Cloudflare Workers AI, or the playground's offline guide."
+    " Send the playground's key, or a Neptun cookie's value, as Authorization: Bearer."
+)
+
+
+class Ask(BaseModel):
+    """What `ask` takes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    question: str = Field(description="The question to answer.", min_length=1)
+    history: list[Message] = Field(
+        default=[], description="Earlier turns, the oldest first: {role: user or assistant, content: text}."
+    )
+    backend: BackendName | None = Field(
+        default=None, description="Who answers; left out: the playground's choice."
+    )
+    model: str | None = Field(default=None, description="A model's name, as the tool `models` lists it.")
+    system: str | None = Field(default=None, description="A system prompt; Workers AI only.")
+    max_tokens: int | None = Field(default=None, ge=1, description="Most output tokens; Workers AI only.")
+    temperature: float | None = Field(default=None, description="Sampling temperature; Workers AI only.")
+    top_p: float | None = Field(default=None, description="Nucleus sampling; Workers AI only.")
+
+
+class Asked(BaseModel):
+    """What `ask` gives: the whole answer."""
+
+    text: str
+    thinking: str
+    finish_reason: str | None
+    usage: dict[str, Any] | None
+    timing: dict[str, Any] | None
+    model: str
+    backend: str
+    dropped_messages: int
+
+
+class Models(BaseModel):
+    """What `models` takes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    backend: BackendName | None = Field(default=None, description="List this back end's only.")
+
+
+class Listed(BaseModel):
+    """What `models` gives."""
+
+    models: list[dict[str, Any]]
+
+
+_TOOLS = [
+    types.Tool(
+        name="ask",
+        title="Ask a chat model",
+        description="Ask one question and get the whole answer, with what it cost and why it ended.",
+        inputSchema=Ask.model_json_schema(),
+        outputSchema=Asked.model_json_schema(),
+        annotations=types.ToolAnnotations(readOnlyHint=True, openWorldHint=True),
+    ),
+    types.Tool(
+        name="models",
+        title="List the models",
+        description="List the models that can be asked, with context window, price and plan.",
+        inputSchema=Models.model_json_schema(),
+        outputSchema=Listed.model_json_schema(),
+        annotations=types.ToolAnnotations(readOnlyHint=True, openWorldHint=False),
+    ),
+]
+
+
+class Tools:
+    """The tools of *chat*: a `route` to be served, within `running()`."""
+
+    def __init__(self, chat: Chat) -> None:
+        self._chat = chat
+        self._server: Server[Any, Any] = Server("neptun-playground", instructions=_INSTRUCTIONS)
+        self._manager: StreamableHTTPSessionManager | None = None
+        self._server.list_tools()(_list)  # type: ignore[no-untyped-call]  # mcp left its types out
+        # Its own validation speaks JSON Schema; ours names the place in a sentence.
+        self._server.call_tool(validate_input=False)(self._call)
+        self.route = Route(PATH, endpoint=_Endpoint(self))
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Serve, until the block ends."""
+        # One for each life of the app. Stateless: each call stands alone, and ends with its connection.
+        self._manager = StreamableHTTPSessionManager(self._server, stateless=True)
+        async with self._manager.run():
+            yield
+        self._manager = None
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if self._manager is None:
+            raise RuntimeError("the MCP door is not running")
+        await self._manager.handle_request(scope, receive, send)
+
+    async def _call(self, name: str, arguments: dict[str, Any]) -> types.CallToolResult:
+        try:
+            match name:
+                case "ask":
+                    return await self._ask(_validated(Ask, arguments))
+                case "models":
+                    return self._models(_validated(Models, arguments))
+                case _:
+                    raise Refused(f"There is no tool named {name!r}.", "There are: ask, models.")
+        except PlaygroundError as error:
+            return types.CallToolResult(content=[_text(error.message)], isError=True)
+
+    async def _ask(self, asked: Ask) -> types.CallToolResult:
+        options = Options(
+            backend=asked.backend or "",
+            model=asked.model or "",
+            system=asked.system or "",
+            parameters={
+                "max_tokens": asked.max_tokens,
+                "temperature": asked.temperature,
+                "top_p": asked.top_p,
+            },
+        )
+        conversation = [*asked.history, Message(role="user", content=asked.question)]
+        request = self._server.request_context.request
+        access = Access("http", credential(request) if isinstance(request, Request) else "")
+        answer = Answer()
+        try:
+            async with aclosing(self._chat.reply(conversation, options, access)) as events:
+                async for event in events:
+                    answer.add(event)
+        except PlaygroundError as error:
+            so_far = [_text(answer.text)] if answer.text else []
+            return types.CallToolResult(content=[*so_far, _text(error.message)], isError=True)
+        return types.CallToolResult(content=[_text(answer.text)], structuredContent=answer.as_object())
+
+    def _models(self, asked: Models) -> types.CallToolResult:
+        names: list[BackendName] = [asked.backend] if asked.backend else list(self._chat.backends)
+        listed = {"models": [_described(model) for name in names for model in self._chat.catalogue.rows(name)]}
+        return types.CallToolResult(
+            content=[_text(json.dumps(listed, ensure_ascii=False))], structuredContent=listed
+        )
+
+
+class _Endpoint:
+    """Makes an ASGI application of a route's endpoint: Starlette gives a function a request instead."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._tools.handle(scope, receive, send)
+
+
+async def _list() -> list[types.Tool]:
+    return _TOOLS
+
+
+def _validated(kind: type[Arguments], arguments: dict[str, Any]) -> Arguments:
+    try:
+        return kind.model_validate(arguments)
+    except ValidationError as error:
+        raise Refused(f"{complaint(error)}.") from error
+
+
+def _described(model: Model) -> dict[str, Any]:
+    return {
+        "backend": model.backend,
+        "name": model.name,
+        "id": model.id,
+        "context_window_tokens": model.context,
+        "dollars_per_million_tokens_in": model.price_in,
+        "dollars_per_million_tokens_out": model.price_out,
+        "needs_paid_plan": model.paid,
+        "reasoning": model.reasoning,
+        "vision": model.vision,
+    }
+
+
+def _text(text: str) -> types.TextContent:
+    return types.TextContent(type="text", text=text)

@@ -1,0 +1,109 @@
+"""The page: controls at the side, the conversation beside them, and what is given to `launch()` for both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from neptun_demo.chat import Chat
+from neptun_demo.gradio_api import add_api
+
+from .controls import Controls, build_controls, changes, state_of
+from .talk import Talk
+from .theme import THEME
+
+TITLE = "Neptun Playground"
+DESCRIPTION = (
+    "The Neptun endpoint, Cloudflare Workers AI, and a guide that needs no account – here or by script."
+)
+
+ASSETS = Path(__file__).parents[2] / "assets"
+
+# The side bar is open where there is room for it; on a phone it would cover the page.
+OPEN_SETTINGS = """() => {
+    const closed = document.querySelector("#settings:not(.open) .toggle-button");
+    if (window.innerWidth >= 1024) closed?.click();
+}"""
+
+_AT_ONCE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
+
+
+class Page(gr.Blocks):
+    """Blocks that take text, numbers and truth values from a browser, and no files."""
+
+    async def preprocess_data(
+        self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False
+    ) -> list[Any]:
+        """Gradio would fetch the address of whatever looks like a file, in any component's value."""
+        if any(map(_holds_a_file, inputs)):
+            raise gr.Error("Only text can be sent.", print_exception=False)
+        values: list[Any] = await super().preprocess_data(block_fn, inputs, state, explicit_call)
+        return values
+
+
+def build(chat: Chat) -> gr.Blocks:
+    """The page of *chat*, with its Gradio API."""
+    page = Page(title=TITLE, analytics_enabled=False, fill_height=True)
+    with page:
+        with gr.Sidebar(label="Settings", open=False, elem_id="settings"):
+            gr.HTML("<h2>Settings</h2>", padding=False)
+            controls = build_controls(chat)
+        gr.HTML(_header(), elem_id="header", padding=False)
+        state = gr.Markdown(state_of(chat, chat.default_backend), elem_id="state")
+        Talk(chat, controls)
+        _wire(chat, page, controls, state)
+        add_api(chat)
+    return page
+
+
+def launch_arguments() -> dict[str, Any]:
+    """What `launch()` has to be given for the page: looks, script, icon."""
+    script = (ASSETS / "page.js").read_text(encoding="utf-8")
+    return {
+        "theme": THEME,
+        "css": (ASSETS / "page.css").read_text(encoding="utf-8"),
+        "head": f"<script>{script}</script>",
+        "favicon_path": ASSETS / "icon.svg",
+        "footer_links": ["api", "gradio"],
+    }
+
+
+def _wire(chat: Chat, page: gr.Blocks, controls: Controls, state: gr.Markdown) -> None:
+    """What changes when a visitor chooses another back end, model, or kind of chat."""
+
+    def choose_backend(backend: str, temporary: bool, temperature: float | None) -> list[Any]:
+        chosen = changes(chat, backend, None, temporary=temporary, temperature=temperature)
+        return [state_of(chat, backend), *chosen]
+
+    def choose(backend: str, model: str | None, temporary: bool, temperature: float | None) -> list[Any]:
+        return changes(chat, backend, model, temporary=temporary, temperature=temperature)
+
+    backend, model, temporary, temperature = (
+        controls.backend,
+        controls.model,
+        controls.temporary,
+        controls.temperature,
+    )
+    chosen = [state, *controls.changing]
+    # `.input`: `.change` would also run when the page itself sets the value.
+    backend.input(choose_backend, [backend, temporary, temperature], chosen, **_AT_ONCE)
+    for control in (model, temporary):
+        control.input(choose, [backend, model, temporary, temperature], controls.changing, **_AT_ONCE)
+    page.load(None, js=OPEN_SETTINGS, **_AT_ONCE)
+    # Live lists may have come since the page was built.
+    page.load(choose_backend, [backend, temporary, temperature], chosen, **_AT_ONCE)
+
+
+def _header() -> str:
+    logo = (ASSETS / "logo.svg").read_text(encoding="utf-8")
+    return f'<div class="neptun-header">{logo}<div><h1>{TITLE}</h1><p>{DESCRIPTION}</p></div></div>'
+
+
+def _holds_a_file(value: Any) -> bool:
+    """Whether *value* holds what Gradio takes for a file."""
+    if isinstance(value, dict):
+        meta = value.get("meta")
+        return (isinstance(meta, dict) and "_type" in meta) or any(map(_holds_a_file, value.values()))
+    return isinstance(value, list) and any(map(_holds_a_file, value))

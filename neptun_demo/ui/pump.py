@@ -1,0 +1,82 @@
+"""The pump: frames of events instead of single ones.
+
+A task reads the source into a list. Whoever draws takes everything that has arrived, once per interval: a
+loaded server draws fewer pictures and is never late with the answer. When nothing comes, an empty frame is
+given, since Gradio notices a caller that left only when it is given something.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import TypeVar
+
+Event = TypeVar("Event")
+
+INTERVAL = 0.05
+"""Seconds between two frames. Shorter ones cost more than they show."""
+
+LONG_CONVERSATION = 50
+"""Messages from which on a frame costs so much that it is drawn half as often."""
+
+PATIENCE = 0.5
+"""Seconds without an event after which an empty frame is given."""
+
+
+def interval(messages: int) -> float:
+    """Seconds between two frames of a conversation of so many *messages*."""
+    return INTERVAL * 2 if messages > LONG_CONVERSATION else INTERVAL
+
+
+async def pump(
+    source: AsyncGenerator[Event, None],
+    interval: float = INTERVAL,
+    at_once: Callable[[Event], bool] = lambda event: True,  # noqa: ARG005 - any event is
+    patience: float = PATIENCE,
+) -> AsyncGenerator[list[Event], None]:
+    """The events of *source*, in order, as frames.
+
+    The first event that is to be seen *at_once* comes without delay; from then on frames are at least
+    *interval* apart. The source is closed when it ends, fails, or whoever draws stops; what it raises is
+    raised here, after the last frame.
+    """
+    arrived: list[Event] = []
+    news = asyncio.Event()
+
+    async def read() -> None:
+        try:
+            async with aclosing(source) as events:
+                async for event in events:
+                    arrived.append(event)
+                    news.set()
+        finally:
+            news.set()
+
+    reading = asyncio.create_task(read())
+    pause = 0.0
+    try:
+        while arrived or not reading.done():
+            await _wait(news, patience)
+            news.clear()
+            frame, arrived[:] = arrived[:], []
+            if frame or not reading.done():
+                yield frame
+            if any(map(at_once, frame)):
+                pause = interval
+            if not reading.done():
+                await asyncio.sleep(pause)
+        await reading  # raises what the source raised
+    finally:
+        reading.cancel()
+        await asyncio.wait([reading])
+        if not reading.cancelled():
+            reading.exception()  # looked at, so that asyncio does not report it as lost
+
+
+async def _wait(news: asyncio.Event, patience: float) -> None:
+    try:
+        async with asyncio.timeout(patience):
+            await news.wait()
+    except TimeoutError:
+        pass

@@ -1,0 +1,236 @@
+"""The conversation of the page: `gr.ChatInterface` with listeners of its own.
+
+ChatInterface's own listeners stay disabled after an error, lose the turn and the focus, and cannot stop an
+edited message. Here the chatbot's value, which the browser holds, is all there is: each listener takes it and
+gives it back. The box is never disabled, and its buttons are set by the browser, whatever the server does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+import gradio as gr
+
+from neptun_demo.chat import Chat
+from neptun_demo.contract import is_blank
+from neptun_demo.conversation import messages_of
+from neptun_demo.errors import PlaygroundError
+from neptun_demo.streams import Text, Thinking
+
+from .chatbot import Chatbot
+from .controls import Controls, asked
+from .display import DELIMITERS, typed
+from .pump import interval, pump
+from .session import conversation_id
+from .turn import Message, Transcript, Turn, message, notice, settled
+
+SEND, STOP = "Send", "Stop"
+
+EXAMPLES = (
+    ("What can I do here?", "What can I do here?"),
+    ("How do I connect a model?", "How do I get a Neptun cookie or a Cloudflare token, and where do they go?"),
+    ("Markdown, code and formulas", "/demo markdown"),
+    ("Thinking before the answer", "/demo thinking"),
+)
+
+# Listeners of the page: no door for scripts, and nothing that flickers.
+_INTERNAL: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+_AT_ONCE: dict[str, Any] = {**_INTERNAL, "queue": False}
+
+
+class Talk(gr.ChatInterface):
+    """Chatbot and message box, answered by *chat* as *controls* say."""
+
+    def __init__(self, chat: Chat, controls: Controls) -> None:
+        self._chat = chat
+        super().__init__(
+            self._answer,
+            chatbot=Chatbot(
+                label="Conversation",
+                show_label=False,
+                elem_id="conversation",
+                height="100%",
+                min_height=240,
+                scale=1,
+                editable="user",
+                buttons=["copy", "copy_all"],
+                latex_delimiters=DELIMITERS,
+                allow_tags=False,
+                sanitize_html=True,
+                feedback_options=None,
+            ),
+            textbox=gr.Textbox(
+                label="Message",
+                show_label=False,
+                container=False,
+                placeholder="Ask something …",
+                elem_id="message",
+                lines=1,
+                max_lines=12,
+                autofocus=True,
+                submit_btn=SEND,
+                stop_btn=STOP,
+            ),
+            additional_inputs=[*controls.all],
+            flagging_mode="never",
+            cache_examples=False,
+            analytics_enabled=False,
+            fill_height=True,
+            api_visibility="private",
+        )
+
+    async def _answer(
+        self, transcript: Transcript, request: gr.Request, *values: Any
+    ) -> AsyncGenerator[Transcript, None]:
+        """The transcript with the answer to its last message, as it grows. A failure is a notice in it."""
+        if not transcript or transcript[-1]["role"] != "user":
+            yield gr.skip()
+            return
+        turn = Turn()
+        yield [*transcript, *turn.running()]
+        try:
+            options, access = asked(self._chat, values, conversation_id(request))
+            events = self._chat.reply(messages_of(transcript), options, access)
+            async with aclosing(pump(events, interval(len(transcript)), _is_text)) as frames:
+                async for frame in frames:
+                    for event in frame:
+                        turn.add(event)
+                    yield [*transcript, *turn.running()]
+        except PlaygroundError as error:
+            yield [*transcript, *turn.failed(error)]
+        else:
+            yield [*transcript, *turn.finished()]
+
+    def _setup_events(self) -> None:
+        """Listeners of our own instead of ChatInterface's."""
+        # What ended an answer, if somebody did. It is written by the browser alone.
+        cause = gr.Textbox(value="", visible=False)
+        bot, box = self.chatbot, self.textbox
+        bot.examples = [{"text": text, "display_text": label} for label, text in EXAMPLES]
+        asking = [
+            box.submit(_send, [box, bot], [box, bot], **_AT_ONCE),
+            bot.retry(_ask_again, [bot], [box, bot], **_AT_ONCE),
+            bot.edit(_edit, [bot], [box, bot], **_AT_ONCE),
+        ]
+        answering = [self._answered(event, cause) for event in asking]
+        box.stop(None, None, [cause], js="() => 'stopped'", cancels=answering, **_AT_ONCE)
+        bot.clear(None, None, [cause], js="() => 'cleared'", cancels=answering, **_AT_ONCE)
+        bot.undo(_take_back, [bot], [box, bot], **_AT_ONCE)
+        bot.example_select(_fill_in, None, [box], **_AT_ONCE).then(None, js=FOCUS, **_AT_ONCE)
+
+    def _answered(self, asking: Any, cause: gr.Textbox) -> Any:
+        """The answer after *asking*, and what follows when it ended, was stopped, or failed unforeseen."""
+        bot, box = self.chatbot, self.textbox
+        answering = asking.success(
+            self._answer, [bot, *self.additional_inputs], [bot], concurrency_limit=None, **_INTERNAL
+        )
+        asking.success(None, None, [cause], js="() => ''", **_AT_ONCE)
+        answering.success(None, [bot], [box], js=BUTTONS, **_AT_ONCE)
+        # Gradio runs these after a cancelled listener too, and nothing else after a failed one.
+        asking.failure(_not_sent, [bot], [bot], **_AT_ONCE)
+        ended = answering.failure(_broken_off, [bot, cause], [bot], **_AT_ONCE)
+        # Only then: a question that is sent before would be overwritten by what comes from there.
+        for after in (ended.success, ended.failure):
+            after(None, None, [box], js=REST, **_AT_ONCE)
+        return answering
+
+
+FOCUS = "() => document.querySelector('#message textarea')?.focus()"
+
+REST = f"() => ({{__type__: 'update', submit_btn: '{SEND}', stop_btn: false}})"
+
+# An answer is on its way as long as its last message is the one that waits: see `_is_running()`.
+BUTTONS = f"""(messages) => messages?.at(-1)?.metadata?.id === 'waiting'
+    ? {{__type__: 'update', submit_btn: false, stop_btn: '{STOP}'}} : ({REST})()"""
+
+
+def _is_text(event: object) -> bool:
+    return isinstance(event, Text | Thinking)
+
+
+def _busy() -> Any:
+    return gr.update(submit_btn=False, stop_btn=STOP)
+
+
+def _rest() -> Any:
+    return gr.update(submit_btn=SEND, stop_btn=False)
+
+
+def _is_running(transcript: Transcript) -> bool:
+    """Whether an answer is on its way: it has no end of its own yet."""
+    return bool(transcript) and (transcript[-1].get("metadata") or {}).get("id") == "waiting"
+
+
+def _send(text: str, transcript: Transcript) -> tuple[Any, Any]:
+    """The message at the end of the conversation. A blank one, or one amid an answer, stays in the box."""
+    if is_blank(text or "") or _is_running(transcript):
+        return gr.skip(), gr.skip()
+    return {**_busy(), "value": ""}, [*transcript, message("user", text)]
+
+
+def _ask_again(transcript: Transcript) -> tuple[Any, Transcript]:
+    """The conversation without its last answer."""
+    question = _last_question(transcript)
+    return (_busy(), transcript[: question + 1]) if question is not None else (_rest(), transcript)
+
+
+def _edit(transcript: Transcript, edited: gr.EditData) -> tuple[Any, Any]:
+    """The conversation up to a message of the person's own, which now reads otherwise."""
+    text = typed(str(edited.value))
+    if is_blank(text):
+        return gr.skip(), gr.skip()
+    return _busy(), [*transcript[: _place(edited.index)], message("user", text)]
+
+
+def _take_back(transcript: Transcript) -> tuple[Any, Transcript]:
+    """The conversation without its last turn; what was asked stands in the box again."""
+    question = _last_question(transcript)
+    if question is None:
+        return _rest(), transcript
+    return {**_rest(), "value": _text_of(transcript[question])}, transcript[:question]
+
+
+def _fill_in(example: gr.SelectData) -> str:
+    return str(example.value["text"])
+
+
+def _broken_off(transcript: Transcript, cause: str) -> Transcript:
+    """The conversation after an answer that was stopped, or that failed in a way that nobody foresaw."""
+    kept = settled(transcript)
+    if not kept or cause == "cleared":
+        return []
+    said = "The text so far stays." if _has_text(kept) else "No text had come."
+    if cause == "stopped":
+        return [*kept, notice("stopped", "Stopped.", said)]
+    return [
+        *kept,
+        notice(
+            "failure", "Something broke.", "The app itself failed; the cause is in its log.", said, "Try again."
+        ),
+    ]
+
+
+def _not_sent(transcript: Transcript) -> Transcript:
+    """The conversation after a message that did not come through; it still stands in the box."""
+    words = ("The app did not take it: it may be too long, or the app may be busy.", "Try again.")
+    return [*transcript, notice("failure", "Not sent.", *words)]
+
+
+def _has_text(transcript: Transcript) -> bool:
+    """Whether the last answer has any text."""
+    return transcript[-1]["role"] == "assistant" and not transcript[-1].get("metadata")
+
+
+def _last_question(transcript: Transcript) -> int | None:
+    places = range(len(transcript) - 1, -1, -1)
+    return next((place for place in places if transcript[place]["role"] == "user"), None)
+
+
+def _place(index: Any) -> int:
+    return int(index[0] if isinstance(index, list | tuple) else index)
+
+
+def _text_of(entry: Message) -> str:
+    return "".join(part["text"] for part in entry["content"])
