@@ -16,10 +16,20 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dotenv import load_dotenv
+from neptun_demo.settings import BadSettings, Settings, load, merged
 
 ENV_FILE = Path(__file__).with_name(".env")
-load_dotenv(ENV_FILE)  # before gradio is imported, which reads variables of its own at once
+
+try:
+    values = merged(os.environ, ENV_FILE)
+    settings = load(values)
+except BadSettings as error:
+    sys.exit(f"The settings cannot be used.\n{error}")
+
+# Before gradio is imported, which reads variables of its own at once, and stumbles over empty ones.
+for name in [name for name in os.environ if name.startswith("GRADIO_")]:
+    del os.environ[name]
+os.environ.update({name: value for name, value in values.items() if name.startswith("GRADIO_")})
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # else it asks foreign hosts at every start
 
 from neptun_demo.access import Budget, Gate  # noqa: E402 - see above
@@ -32,7 +42,6 @@ from neptun_demo.errors import Refused  # noqa: E402
 from neptun_demo.guard import BrokenOffOnPurpose, Guard  # noqa: E402
 from neptun_demo.mcp import Tools  # noqa: E402
 from neptun_demo.models import DOCUMENTED, TITLES  # noqa: E402
-from neptun_demo.settings import BadSettings, Settings, load  # noqa: E402
 from neptun_demo.ui.page import build, launch_arguments  # noqa: E402
 
 if TYPE_CHECKING:
@@ -46,11 +55,6 @@ MOST_THREADS = 200
 
 logging.basicConfig(format="%(levelname)s: %(message)s")
 logging.getLogger("uvicorn.error").addFilter(BrokenOffOnPurpose())
-
-try:
-    settings = load(os.environ, ENV_FILE)
-except BadSettings as error:
-    sys.exit(f"The settings cannot be used.\n{error}")
 
 catalogue = Catalogue()
 connections = connect(settings)

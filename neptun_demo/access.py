@@ -84,6 +84,10 @@ class Budget:
             self._day, self._spent = today, 0
 
     def _used_up(self) -> OverBudget:
+        if not self._daily:
+            return OverBudget(
+                "The host pays for no answers here.", "Use a Neptun cookie of your own, or the offline guide."
+            )
         now = self._now()
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
         wait = midnight - now

@@ -188,7 +188,7 @@ def load(environment: Mapping[str, str], env_file: Path | None = None) -> Settin
     Empty and blank values count as absent. Raises `BadSettings`, which names every bad value; the value
     of a secret is never part of its text.
     """
-    values = {**_read(env_file), **_present(environment)}
+    values = merged(environment, env_file)
     known = {field: values[field.upper()] for field in _NAMES if field.upper() in values}
     if values.get("SYSTEM") == "spaces":  # either name tells of Spaces
         known.setdefault("space_id", "")
@@ -202,14 +202,25 @@ def load(environment: Mapping[str, str], env_file: Path | None = None) -> Settin
     return settings
 
 
+def merged(environment: Mapping[str, str], env_file: Path | None = None) -> dict[str, str]:
+    """The values of *environment* and, for names that it lacks, of *env_file*; those that are not blank.
+
+    Raises `BadSettings` for a file that cannot be read.
+    """
+    return {**_read(env_file), **_present(environment)}
+
+
 _NAMES = tuple(name for name in Settings.model_fields if name != "made_key")
 
 
 def _read(env_file: Path | None) -> dict[str, str]:
     if env_file is None or not env_file.is_file():
         return {}
-    # Not interpolated: a secret may hold "${", and no other variable is of any concern here.
-    return _present(dotenv_values(env_file, interpolate=False))
+    try:
+        # Not interpolated: a secret may hold "${", and no other variable is of any concern here.
+        return _present(dotenv_values(env_file, interpolate=False))
+    except (OSError, UnicodeDecodeError):
+        raise BadSettings(f"{env_file.name} cannot be read as UTF-8 text.") from None
 
 
 def _present(values: Mapping[str, str | None]) -> dict[str, str]:

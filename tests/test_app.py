@@ -24,8 +24,8 @@ HOSTS_TOKEN = "the-hosts-own-cloudflare-token"
 
 
 def test_it_says_where_it_is_what_is_set_up_and_how_to_call_it(offline_playground: Playground) -> None:
-    said = offline_playground.output()
     offline_playground.printed(r"curl -N ")
+    said = offline_playground.output()
     assert offline_playground.url in said
     assert "Answers now: Offline guide" in said
     assert "Traceback" not in said
@@ -114,6 +114,27 @@ def test_dotenv_is_read_and_the_environment_beats_it(tmp_path: Path) -> None:
             timeout=30,
         )
         assert answer.status_code == 200
+
+
+def test_empty_values_of_gradios_own_count_as_absent(start_playground: Start) -> None:
+    app = start_playground(GRADIO_ROOT_PATH="", GRADIO_NUM_PORTS="", GRADIO_ALLOWED_PATHS=" ")
+    app.printed("curl -N ")
+
+
+def test_a_dotenv_that_is_no_text_is_named(app_folder: Path, tmp_path: Path) -> None:
+    folder = copy_app(tmp_path, app_folder)
+    (folder / ".env").write_bytes("PLAYGROUND_MODEL=é\n".encode("latin-1"))
+    done = subprocess.run(
+        [sys.executable, "app.py"],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert ".env cannot be read as UTF-8 text." in done.stderr
 
 
 def test_a_model_outside_the_built_in_rows_is_a_warning(start_playground: Start) -> None:
