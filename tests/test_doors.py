@@ -23,12 +23,16 @@ BACKENDS = ("neptun", "workers-ai", "offline")
 
 @dataclass(frozen=True)
 class Door:
-    """A way to ask over HTTP: the request for it, and the text, the failure and the words in what it answers."""
+    """A way to ask over HTTP.
+
+    *request* makes path and body for a back end; *text* is the text of an answer, *words* are those of a
+    failure in the middle of one.
+    """
 
     name: str
-    request: Callable[[str], tuple[str, dict[str, Any]]]  # a back end -> path and body
+    request: Callable[[str], tuple[str, dict[str, Any]]]
     text: Callable[[httpx.Response], str]
-    words: Callable[[bytes], str]  # of a failure in mid-answer
+    words: Callable[[bytes], str]
     streams: bool = True
 
     def ask(self, app: Playground, backend: str, headers: dict[str, str] | None = None) -> httpx.Response:
@@ -77,7 +81,8 @@ def decoded_text(answer: httpx.Response) -> str:
         async def body() -> Any:
             yield answer.content
 
-        return "".join([event.text async for event in decode(body(), answer.headers) if isinstance(event, Text)])
+        events = decode(body(), answer.headers)
+        return "".join([event.text async for event in events if isinstance(event, Text)])
 
     return asyncio.run(text())
 
@@ -279,7 +284,7 @@ def test_half_an_answer_is_never_a_whole_one(
     assert answer.status_code == (200 if door.streams else status)
     assert broken == (door.name == "text")
     assert "The Neptun endpoint" in door.words(received) or broken
-    assert b"[DONE]" not in received or door.name == "ui"  # whose error part the SDK's own server ends like this
+    assert b"[DONE]" not in received or door.name == "ui"  # as the SDK's own server ends after an error
     if door.streams:
         parsed = httpx.Response(200, headers=answer.headers, content=received)
         assert (parsed.text if broken else so_far(door, parsed)) == "one two three"

@@ -77,7 +77,7 @@ AGAIN = [
     (NEPTUN, refusal(429)),
     (NEPTUN, refusal(503)),
     (WORKERS_AI, BUSY),
-    (WORKERS_AI, cloudflare_error(3040, "busy", 503)),
+    (WORKERS_AI, cloudflare_error(3040, "busy", 400)),
     (WORKERS_AI, refusal(429)),
     (WORKERS_AI, cloudflare_error(9999, "too many requests", 429)),
     (WORKERS_AI, refusal(500)),

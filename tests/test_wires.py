@@ -33,9 +33,7 @@ HARD = sse(
     '{"response":"👩\u200d👧 \\\\ \\u0000 </script> é"}',
     '{"response":"","usage":{"prompt_tokens":7,"completion_tokens":11,"total_tokens":18}}',
 )
-HARD_TEXT = (
-    'a\u2028b\u2029c\u0085d 3.1.50 truenull0 😀 data: x\n\n0:"y"\n👩\u200d👧 \\ \u0000 </script> é'
-)
+HARD_TEXT = 'a\u2028b\u2029c\u0085d 3.1.50 truenull0 😀 data: x\n\n0:"y"\n👩\u200d👧 \\ \u0000 </script> é'
 
 
 def thinking(*thoughts: str, text: str, reason: str = "stop") -> Play:
@@ -47,14 +45,14 @@ def thinking(*thoughts: str, text: str, reason: str = "stop") -> Play:
     )
 
 
-def api(app: Playground, protocol: str, **query: Any) -> str:
-    params = {"chat_id": -1, "is_playground": "true", "stream_protocol": protocol, **query}
+def api(app: Playground, wire: str, **query: Any) -> str:
+    params = {"chat_id": -1, "is_playground": "true", "stream_protocol": wire, **query}
     return str(httpx.URL(app.url + PATH, params=params))
 
 
-def ask(app: Playground, protocol: str, credential: str = "", **query: Any) -> httpx.Response:
+def ask(app: Playground, wire: str, credential: str = "", **query: Any) -> httpx.Response:
     headers = {"Authorization": f"Bearer {credential or app.key}"}
-    return httpx.post(api(app, protocol, **query), json=ASK, headers=headers, timeout=20, trust_env=False)
+    return httpx.post(api(app, wire, **query), json=ASK, headers=headers, timeout=20, trust_env=False)
 
 
 # As bytes
@@ -102,7 +100,7 @@ def test_an_unknown_wire_is_a_400(playground: Playground, workers_ai: Upstream, 
 
 
 def test_a_wire_is_chosen_once(playground: Playground) -> None:
-    answer = ask(playground, "data", **{"stream_protocol": ["data", "ui"]})
+    answer = ask(playground, "data", stream_protocol=["data", "ui"])
     assert answer.json()["message"].startswith("stream_protocol is given 2 times.")
 
 
@@ -287,5 +285,3 @@ def test_a_recorded_reply_is_exact_on_every_wire(playground: Playground, neptun:
         for client in CHATS:
             result = sdk(client, api(playground, WIRE_OF[client], backend="neptun"), VISITOR)
             assert result["messages"][-1]["text"] == expected
-
-
