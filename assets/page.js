@@ -18,7 +18,8 @@
   function takeLabel(message) {
     const label = message.getAttribute("aria-label");
     if (label === null) return;
-    said.set(message, typed(label.slice(label.indexOf(": ") + 2)));
+    const text = label.slice(label.indexOf(": ") + 2);
+    said.set(message, text.startsWith(OURS) ? null : typed(text));
     message.removeAttribute("aria-label");
   }
 
@@ -53,7 +54,7 @@
   }
 
   // Copying. Gradio would copy thinking, notices and numbers along, with the guards.
-  const isSaid = (message) => !message.querySelector(".thought-group") && !said.get(message)?.startsWith(OURS);
+  const isSaid = (message) => !message.querySelector(".thought-group") && said.get(message) !== null;
   const messages = (place) => [...place.querySelectorAll(MESSAGE)].filter(isSaid);
   const text = (message) => said.get(message) ?? message.innerText;
   const speaker = (message) => (message.dataset.testid === "user" ? "user" : "assistant");

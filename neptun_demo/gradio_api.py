@@ -1,13 +1,14 @@
-"""The Gradio API: `/chat`, for `gradio_client` and for `/gradio_api/call/v2/chat`.
+"""The Gradio API: `/chat`, `/complete` and `/models`, for `gradio_client` and `/gradio_api/call/v2/…`.
 
-A listener of its own, so that scripts have named parameters with defaults and a plain object as the answer,
+Listeners of their own, so that scripts have named parameters with defaults and a plain object as the answer,
 whatever the page looks like.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import gradio as gr
@@ -16,24 +17,48 @@ from gradio.components import Component
 from neptun_demo.access import Access
 from neptun_demo.answer import Answer
 from neptun_demo.chat import Chat, Options
-from neptun_demo.contract import is_blank
+from neptun_demo.contract import ChatRequest, Message, is_blank, quoted
 from neptun_demo.conversation import messages_of
 from neptun_demo.errors import PlaygroundError, Refused
+from neptun_demo.listings import described
 from neptun_demo.models import TITLES
 from neptun_demo.streams import Text, Thinking
 from neptun_demo.ui.pump import pump
 from neptun_demo.ui.session import conversation_id
 
-DESCRIPTION = """Ask something. One client is one conversation: what was said before is sent along.
+_ANSWER = """The answer is an object: text, thinking, finish_reason, usage, timing, model, backend and
+dropped_messages. A job gives it again and again while it grows, whole each time; result() raises what failed
+after that."""
 
-The answer is an object: text, thinking, finish_reason, usage, timing, model, backend and dropped_messages.
-A job gives it again and again while it grows, whole each time; result() raises what failed after that.
+_PARAMETERS = """backend: neptun, workers-ai or offline; empty is the app's own. model: any of its names; empty
+is the back end's own. credential: your neptun-session cookie, or this playground's key. chat_id, temporary:
+Neptun stores question and answer in the chat of that id if temporary is false. system, max_tokens, temperature,
+top_p: for Workers AI. parameters: more of its parameters by name, such as {"seed": 7}."""
 
-message: the question. backend: neptun, workers-ai or offline; empty is the app's own. model: any of its
-names; empty is the back end's own. credential: your neptun-session cookie, or this playground's key.
-chat_id, temporary: Neptun stores question and answer in the chat of that id if temporary is false.
-system, max_tokens, temperature, top_p: for Workers AI. parameters: more of its parameters by name, such
-as {"seed": 7}."""
+CHAT = f"""Ask something. One client is one conversation: what was said before is sent along.
+
+{_ANSWER}
+
+message: the question. {_PARAMETERS}
+
+From a shell, with names, and nothing but the message required: POST {{"message": "Hello"}} to
+/gradio_api/call/v2/chat, then GET /gradio_api/call/chat/ with the event_id that it gives."""
+
+COMPLETE = f"""Answer a whole conversation. Nothing is remembered: each call sends all of it.
+
+{_ANSWER}
+
+messages: a list such as [{{"role": "user", "content": "Hello"}}], the oldest first. {_PARAMETERS}
+
+From a shell: POST {{"messages": […]}} to /gradio_api/call/v2/complete, then GET /gradio_api/call/complete/ with
+the event_id that it gives."""
+
+MODELS = """List the models: of one back end, or of all.
+
+The answer is an object: models, a list of rows with backend, name, id, context window, prices in dollars per
+million tokens, plan, reasoning and vision; and live, the back ends whose list is their own of within the hour.
+
+From a shell: POST {} to /gradio_api/call/v2/models, then GET /gradio_api/call/models/ with the event_id."""
 
 Turns = list[dict[str, str]]
 """What a session remembers."""
@@ -42,8 +67,14 @@ Value = TypeVar("Value")
 
 
 def add_api(chat: Chat) -> None:
-    """Add `/chat` to the Blocks that are being built."""
+    """Add the API to the Blocks that are being built."""
+    with gr.Column(visible=False):
+        _add_chat(chat)
+        _add_complete(chat)
+        _add_models(chat)
 
+
+def _add_chat(chat: Chat) -> None:
     async def answer(  # noqa: PLR0913, PLR0917 - its parameters are those of the API
         request: gr.Request,
         message: Any,
@@ -59,76 +90,142 @@ def add_api(chat: Chat) -> None:
         parameters: Any = None,
         turns: Turns | None = None,
     ) -> AsyncGenerator[tuple[dict[str, Any], Turns], None]:
+        sampling = {"max_tokens": max_tokens, "temperature": temperature, "top_p": top_p}
         try:
-            asked = _text("message", message)
-            options = Options(
-                backend=_text("backend", backend).strip(),
-                model=_text("model", model).strip(),
-                system=_text("system", system),
-                parameters={
-                    **_object("parameters", parameters),
-                    "max_tokens": max_tokens,
-                    "temperature": temperature,
-                    "top_p": top_p,
-                },
-                chat_id=_whole("chat_id", chat_id),
-                is_playground=_of_type("temporary", temporary, bool, "true or false"),
-                conversation=conversation_id(request),
-            )
-            access = Access("api", _text("credential", credential))
-            async with aclosing(_frames(chat, turns or [], asked, options, access)) as frames:
+            asked: Turns = [*(turns or []), {"role": "user", "content": _question(message)}]
+            options = _options(backend, model, system, chat_id, temporary, parameters, sampling)
+            options = replace(options, conversation=conversation_id(request))
+            async with aclosing(_frames(chat, messages_of(asked), options, credential)) as frames:
+                async for frame in frames:
+                    # A question without any text of an answer is left out of the next one by messages_of().
+                    yield frame, [*asked, {"role": "assistant", "content": frame["text"]}]
+        except PlaygroundError as error:
+            raise gr.Error(error.message, print_exception=False) from error
+
+    turns = gr.State([])
+    inputs = [gr.Textbox(label="The question"), *_parameters(), turns]
+    _listen(answer, inputs, [gr.JSON(label="The answer"), turns], "chat", CHAT)
+
+
+def _add_complete(chat: Chat) -> None:
+    async def complete(  # noqa: PLR0913, PLR0917 - its parameters are those of the API
+        messages: Any,
+        backend: Any = "",
+        model: Any = "",
+        credential: Any = "",
+        system: Any = "",
+        chat_id: Any = -1,
+        temporary: Any = True,
+        max_tokens: Any = None,
+        temperature: Any = None,
+        top_p: Any = None,
+        parameters: Any = None,
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        sampling = {"max_tokens": max_tokens, "temperature": temperature, "top_p": top_p}
+        try:
+            conversation = ChatRequest.of({"messages": messages}).messages
+            options = _options(backend, model, system, chat_id, temporary, parameters, sampling)
+            async with aclosing(_frames(chat, conversation, options, credential)) as frames:
                 async for frame in frames:
                     yield frame
         except PlaygroundError as error:
             raise gr.Error(error.message, print_exception=False) from error
 
-    inputs, output, turns = _shape()
+    inputs = [gr.JSON(label="The conversation"), *_parameters()]
+    _listen(complete, inputs, [gr.JSON(label="The answer")], "complete", COMPLETE)
+
+
+def _add_models(chat: Chat) -> None:
+    def models(backend: Any = "") -> dict[str, Any]:
+        try:
+            return _rows(chat, _text("backend", backend).strip())
+        except PlaygroundError as error:
+            raise gr.Error(error.message, print_exception=False) from error
+
+    inputs: list[Component] = [gr.Dropdown(["", *TITLES], value="", label="Back end")]
+    _listen(models, inputs, [gr.JSON(label="The models")], "models", MODELS)
+
+
+def _rows(chat: Chat, backend: str) -> dict[str, Any]:
+    if backend and backend not in TITLES:
+        raise Refused(f"There is no back end named {quoted(backend)}.", f"There are: {', '.join(TITLES)}.")
+    names = [name for name in TITLES if backend in ("", name)]
+    return {
+        "models": [described(model) for name in names for model in chat.catalogue.rows(name)],
+        "live": [name for name in names if chat.catalogue.is_live(name)],
+    }
+
+
+def _listen(
+    listener: Callable[..., Any], inputs: list[Component], outputs: list[Component], name: str, words: str
+) -> None:
     # Any listener needs something that triggers it; nobody sees this one.
     gr.Button(visible=False).click(
-        answer,
-        [*inputs, turns],
-        [output, turns],
-        api_name="chat",
-        api_description=DESCRIPTION,
+        listener,
+        inputs,
+        outputs,
+        api_name=name,
+        api_description=words,
         concurrency_limit=None,
-        preprocess=False,  # a wrong value is refused below, with a sentence
+        preprocess=False,  # a wrong value is refused by us, with a sentence
         postprocess=False,
     )
 
 
-def _shape() -> tuple[list[Component], Component, gr.State]:
-    """The parameters and the answer, as "Use via API" describes them; a component's value is the default."""
-    with gr.Column(visible=False):
-        inputs: list[Component] = [
-            gr.Textbox(label="The question"),
-            gr.Dropdown(["", *TITLES], value="", label="Back end"),
-            gr.Textbox(value="", label="Model"),
-            gr.Textbox(value="", label="Cookie or playground key"),
-            gr.Textbox(value="", label="System prompt"),
-            gr.Number(value=-1, precision=0, label="Chat id"),
-            gr.Checkbox(value=True, label="Temporary chat"),
-            gr.Number(precision=0, label="Max tokens"),
-            gr.Number(label="Temperature"),
-            gr.Number(label="Top p"),
-            gr.JSON(label="More parameters"),
-        ]
-        return inputs, gr.JSON(label="The answer"), gr.State([])
+def _parameters() -> list[Component]:
+    """What is shared by `/chat` and `/complete`, as "Use via API" describes it; a value is the default."""
+    return [
+        gr.Dropdown(["", *TITLES], value="", label="Back end"),
+        gr.Textbox(value="", label="Model"),
+        gr.Textbox(value="", label="Cookie or playground key"),
+        gr.Textbox(value="", label="System prompt"),
+        gr.Number(value=-1, precision=0, label="Chat id"),
+        gr.Checkbox(value=True, label="Temporary chat"),
+        gr.Number(precision=0, label="Max tokens"),
+        gr.Number(label="Temperature"),
+        gr.Number(label="Top p"),
+        gr.JSON(label="More parameters"),
+    ]
+
+
+def _options(
+    backend: Any,
+    model: Any,
+    system: Any,
+    chat_id: Any,
+    temporary: Any,
+    parameters: Any,
+    sampling: Mapping[str, Any],
+) -> Options:
+    """What was chosen. Gradio validates nothing here. Raises `Refused`, naming the parameter."""
+    return Options(
+        backend=_text("backend", backend).strip(),
+        model=_text("model", model).strip(),
+        system=_text("system", system),
+        parameters={**_object("parameters", parameters), **_given(sampling)},
+        chat_id=_whole("chat_id", chat_id),
+        is_playground=_of_type("temporary", temporary, bool, "true or false"),
+    )
 
 
 async def _frames(
-    chat: Chat, turns: Turns, message: str, options: Options, access: Access
-) -> AsyncGenerator[tuple[dict[str, Any], Turns], None]:
-    """The answer as it grows, and what the session is to remember then."""
-    if is_blank(message):
-        raise Refused("message is blank.", "Ask something.")
-    asked: Turns = [*turns, {"role": "user", "content": message}]
+    chat: Chat, conversation: Sequence[Message], options: Options, credential: Any
+) -> AsyncGenerator[dict[str, Any], None]:
+    """The answer as it grows, whole each time."""
+    access = Access("api", _text("credential", credential))
     answer = Answer()
-    async with aclosing(pump(chat.reply(messages_of(asked), options, access), at_once=_is_text)) as frames:
+    async with aclosing(pump(chat.reply(conversation, options, access), at_once=_is_text)) as frames:
         async for frame in frames:
             for event in frame:
                 answer.add(event)
-            # A question without any text of an answer is left out of the next one by messages_of().
-            yield answer.as_object(), [*asked, {"role": "assistant", "content": answer.text}]
+            yield answer.as_object()
+
+
+def _question(message: Any) -> str:
+    question = _text("message", message)
+    if is_blank(question):
+        raise Refused("message is blank.", "Ask something.")
+    return question
 
 
 def _is_text(event: object) -> bool:
@@ -142,6 +239,11 @@ def _text(name: str, value: Any) -> str:
 def _object(name: str, value: Any) -> Mapping[str, Any]:
     given: Mapping[str, Any] = _of_type(name, {} if value is None else value, dict, "an object")
     return given
+
+
+def _given(sampling: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that were given; the others may still stand among `parameters`."""
+    return {name: value for name, value in sampling.items() if value is not None}
 
 
 def _whole(name: str, value: Any) -> int:

@@ -186,3 +186,19 @@ def _day(value: Any) -> str | None:
         return date.fromisoformat(str(value)[:10]).isoformat()
     except ValueError:
         return None
+
+
+def described(model: Model) -> dict[str, Any]:
+    """A row in plain words, for a script: tokens, and US dollars per million of them."""
+    return {
+        "backend": model.backend,
+        "name": model.name,
+        "id": model.id,
+        "context_window_tokens": model.context,
+        "dollars_per_million_tokens_in": model.price_in,
+        "dollars_per_million_tokens_out": model.price_out,
+        "needs_paid_plan": model.paid,
+        "reasoning": model.reasoning,
+        "vision": model.vision,
+        "retires": model.retires,
+    }

@@ -25,7 +25,7 @@ from .api import credential
 from .chat import Chat, Options
 from .contract import Message, complaint
 from .errors import PlaygroundError, Refused
-from .models import Model
+from .listings import described
 from .settings import BackendName
 
 PATH = "/mcp"
@@ -169,7 +169,7 @@ class Tools:
 
     def _models(self, asked: Models) -> types.CallToolResult:
         names: list[BackendName] = [asked.backend] if asked.backend else list(self._chat.backends)
-        listed = {"models": [_described(model) for name in names for model in self._chat.catalogue.rows(name)]}
+        listed = {"models": [described(model) for name in names for model in self._chat.catalogue.rows(name)]}
         return types.CallToolResult(
             content=[_text(json.dumps(listed, ensure_ascii=False))], structuredContent=listed
         )
@@ -194,20 +194,6 @@ def _validated(kind: type[Arguments], arguments: dict[str, Any]) -> Arguments:
         return kind.model_validate(arguments)
     except ValidationError as error:
         raise Refused(f"{complaint(error)}.") from error
-
-
-def _described(model: Model) -> dict[str, Any]:
-    return {
-        "backend": model.backend,
-        "name": model.name,
-        "id": model.id,
-        "context_window_tokens": model.context,
-        "dollars_per_million_tokens_in": model.price_in,
-        "dollars_per_million_tokens_out": model.price_out,
-        "needs_paid_plan": model.paid,
-        "reasoning": model.reasoning,
-        "vision": model.vision,
-    }
 
 
 def _text(text: str) -> types.TextContent:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -49,23 +50,28 @@ def spec(offline_playground: Playground) -> dict[str, Any]:
     return described
 
 
-def test_schemathesis_finds_nothing(
-    offline_playground: Playground, spec: dict[str, Any], tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def tries(
+    offline_playground: Playground, spec: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[subprocess.Popen[str]]]:
+    """schemathesis, which waits for answers most of the time, and meanwhile the other tests run."""
+    folder = tmp_path_factory.mktemp("schemathesis")
     # The guide reads its answers out; its answer to this question is a short one.
-    described = tmp_path / "openapi.json"
+    described = folder / "openapi.json"
     described.write_text(json.dumps(spec).replace("Hello, how are you?", "/demo length"))
     groups = {
         "chat": ["--include-path", CHAT],
         "completions": ["--include-path", COMPLETIONS],
         "rest": ["--exclude-path", CHAT, "--exclude-path", COMPLETIONS],
     }
-    runs = [
-        _schemathesis(offline_playground, described, tmp_path / name, *which) for name, which in groups.items()
-    ]
-    for run, said in [(run, run.communicate(timeout=200)[0]) for run in runs]:
-        assert run.returncode == 0, said
-    assert "Traceback" not in offline_playground.output()
+    with ExitStack() as stack:
+        runs = [
+            _schemathesis(offline_playground, described, folder / name, *one) for name, one in groups.items()
+        ]
+        for run in runs:
+            stack.enter_context(run)
+            stack.callback(run.kill)
+        yield runs
 
 
 def _schemathesis(app: Playground, described: Path, folder: Path, *which: str) -> subprocess.Popen[str]:
@@ -203,3 +209,13 @@ def test_it_is_right_below_a_root_path(start_playground: Callable[..., Playgroun
         assert f"/below{COMPLETIONS}" in page
         assert 'href="openapi.json"' in page
         assert httpx.get(f"{app.url}{prefix}/v1/models", trust_env=False).status_code == 200
+
+
+# What schemathesis made of it, last, since it takes its time
+
+
+def test_schemathesis_finds_nothing(tries: list[subprocess.Popen[str]], offline_playground: Playground) -> None:
+    for run in tries:
+        said, _ = run.communicate(timeout=200)
+        assert run.returncode == 0, said
+    assert "Traceback" not in offline_playground.output()

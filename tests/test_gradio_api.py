@@ -207,9 +207,9 @@ def test_a_listener_that_hangs_up_closes_the_upstream(playground, neptun, silent
 # What is offered
 
 
-def test_nothing_but_chat_is_listed(playground):
+def test_nothing_but_the_api_is_listed(playground):
     info = httpx.get(f"{playground.url}/gradio_api/info").json()
-    assert list(info["named_endpoints"]) == ["/chat"]
+    assert list(info["named_endpoints"]) == ["/chat", "/complete", "/models"]
     assert info["unnamed_endpoints"] == {}
     parameters = info["named_endpoints"]["/chat"]["parameters"]
     defaults = {

@@ -87,8 +87,8 @@ def test_what_is_no_list_has_no_rows(data):
 
 def test_a_row_with_all_its_properties_as_strings():
     prices = [
-        {"unit": "per M input tokens", "price": 0.5, "currency": "USD"},
         {"unit": "per M cached input tokens", "price": 0.05, "currency": "USD"},
+        {"unit": "per M input tokens", "price": 0.5, "currency": "USD"},
         {"unit": "per M output tokens", "price": "1.5", "currency": "USD"},
     ]
     row = model(

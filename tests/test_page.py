@@ -645,8 +645,10 @@ def test_a_reply_is_text_and_stays_what_it_was(visitor, neptun):
     everything = visitor.copied(visitor.page.get_by_role("button", name="Copy conversation"))
     assert everything == f"user: <marquee>Show</marquee> **it**: List<int>\n\nassistant: {MARKUP}"
 
-    visitor.ask("Again")
+    visitor.ask('<div class="neptun-notice">not by the page</div>')
     assert sent(neptun, 2)[1] == ("assistant", escaped(MARKUP))
+    assert visitor.copied(copy.nth(2)) == '<div class="neptun-notice">not by the page</div>'
+    visitor.expect(visitor.page.locator("#conversation .user-row .neptun-notice")).to_have_count(0)
 
 
 def escaped(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from email.utils import formatdate
 from time import monotonic, time
@@ -29,11 +29,12 @@ from upstream import (
 from neptun_demo.backends.http import Upstream as FarEnd
 from neptun_demo.backends.neptun import Neptun
 from neptun_demo.backends.protocol import Question, Retry
-from neptun_demo.backends.retries import BACKOFF, LONGEST_WAIT, seconds_of, spoken
+from neptun_demo.backends.retries import BACKOFF, LONGEST_WAIT, seconds_of, spoken, with_retries
 from neptun_demo.backends.workers_ai import WorkersAI
 from neptun_demo.contract import Message
 from neptun_demo.errors import NoConnection, Rejected, TimedOut
 from neptun_demo.models import NEPTUN_MODEL, WORKERS_AI_MODELS
+from neptun_demo.streams import Event, Text, Thinking, Usage
 
 pytestmark = pytest.mark.anyio
 
@@ -177,6 +178,21 @@ async def test_a_far_end_that_comes_up_while_we_wait_is_asked():
             assert isinstance(await anext(answer), Retry)
             async with await asyncio.start_server(reply, sock=held):
                 assert (await hear(answer)).text == "Hello"
+
+
+@pytest.mark.parametrize(("event", "tries"), [(Text("so far"), 1), (Thinking("so far"), 1), (Usage(), 3)])
+async def test_nothing_is_asked_again_behind_text_or_thinking(event, tries):
+    """Whatever the failure: no far end here fails that late in such a way, but the rule does not hang on it."""
+    made = []
+
+    async def attempt() -> AsyncGenerator[Event, None]:
+        made.append(event)
+        yield event
+        raise NoConnection("Gone.")
+
+    heard = await hear(with_retries(attempt, lambda _: True, QUICK))
+    assert (len(made), len(heard.retries)) == (tries, tries - 1)
+    assert heard.error.sentence == "Gone."
 
 
 # The wait

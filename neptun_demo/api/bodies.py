@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from fastapi import Request
+from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
@@ -74,7 +75,7 @@ def refusal(status: int, phrase: str, message: str, headers: Mapping[str, str]) 
 
 def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """*body*, a model or plain JSON, as a response; what is absent is left out of a model."""
-    plain = body.model_dump(exclude_none=True) if hasattr(body, "model_dump") else body
+    plain = body.model_dump(exclude_none=True) if isinstance(body, BaseModel) else body
     return Response(
         json.dumps(plain, ensure_ascii=False).encode("utf-8", "replace"),
         status,

@@ -53,8 +53,6 @@ class LiveLists:
             return await self._listings[backend]()
         except PlaygroundError as error:
             log.info("No live list of models: %s", error.sentence)
-        except (
-            Exception
-        ):  # nobody foresaw it: a list is worth a line in the log, never the task that keeps them
+        except Exception:  # nobody foresaw it: worth lines in the log, but not the task that keeps the lists
             log.exception("The live list of %s could not be read.", backend)
         return []

@@ -1,12 +1,12 @@
-// One conversation with a client of the AI SDK, and what that client made of it as one line of JSON.
+// Conversations with the clients of the AI SDK: a line of JSON in, what that client made of it as a line out.
 //
-// Takes a JSON object: `client` (a name below), `api`, `headers`, `questions` (one turn each), and `stop`
-// (leave as soon as there is text).
+// A line in holds `client` (a name below), `api`, `headers`, `questions` (one turn each), and `stop` (leave as
+// soon as there is text).
+import { createInterface } from 'node:readline'
 import { callChatApi } from '@ai-sdk/ui-utils'
 import { AbstractChat, DefaultChatTransport, readUIMessageStream, TextStreamChatTransport } from 'ai'
 import { processDataStream } from 'ai-4'
 
-const asked = JSON.parse(process.argv[2])
 let number = 0
 const generateId = () => `id-${++number}`
 
@@ -112,4 +112,8 @@ const clients = {
   'ai newest, useChat on text': useChat(TextStreamChatTransport),
   'ai newest, readUIMessageStream': readStream,
 }
-console.log(JSON.stringify(await clients[asked.client](asked)))
+for await (const line of createInterface({ input: process.stdin })) {
+  const asked = JSON.parse(line)
+  const result = await clients[asked.client](asked).catch(error => ({ crash: String(error.stack) }))
+  console.log(JSON.stringify(result))
+}
