@@ -322,7 +322,7 @@ def test_the_readmes_curl_example_prints_the_reply(offline_playground: Playgroun
     assert shlex.split(line)[0] == "curl"
 
 
-@pytest.mark.parametrize("marker", ["httpx-example", "gradio-client-example"])
+@pytest.mark.parametrize("marker", ["httpx-example", "gradio-client-example", "openai-example"])
 def test_the_readmes_python_examples_print_the_reply(
     offline_playground: Playground, marker: str, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -11,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playground import Playground
+from playground import ROOT, Playground
 from upstream import Play, Upstream, data_lines, forever, recording, sse
 
 mcp = pytest.importorskip("mcp", reason="no mcp here (requirements.txt)")
@@ -182,3 +183,22 @@ def test_a_caller_that_dies_keeps_no_answer_running(
 def test_a_plain_request_is_no_call(offline_playground: Playground) -> None:
     answer = httpx.post(f"{offline_playground.url}/mcp", content=b"{", trust_env=False)
     assert 400 <= answer.status_code < 500
+
+
+@pytest.mark.anyio
+async def test_the_example_configuration_leads_to_the_tools(offline_playground: Playground) -> None:
+    """`examples/mcp.json`, with this run's address, and the key that a client takes from its environment."""
+    text = (ROOT / "examples" / "mcp.json").read_text("utf-8")
+    text = text.replace("http://127.0.0.1:7860", offline_playground.url)
+    server = json.loads(text.replace("${PLAYGROUND_SESSION}", offline_playground.key))["mcpServers"]
+    configured = server["neptun-playground"]
+    assert configured["type"] == "http"
+    async with (
+        httpx.AsyncClient(headers=configured["headers"], timeout=20, trust_env=False) as caller,
+        streamable_http_client(configured["url"], http_client=caller) as (read, write, _),
+        mcp.ClientSession(read, write) as client,
+    ):
+        await client.initialize()
+        given = await client.call_tool("ask", {"question": "What is the playground?"})
+    assert not given.isError
+    assert "offline guide" in given.content[0].text

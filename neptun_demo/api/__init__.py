@@ -12,7 +12,7 @@ from neptun_demo.chat import Chat
 from . import completions, documentation, documented, listings
 from .bodies import credential
 
-PREFIX = ("/api/", "/v1/", "/models", "/health")
+PREFIX = ("/api/", "/v1/", "/models", "/health", "/mcp")
 """Every route of ours begins like one of these; guard.py takes credentials away from other origins there."""
 
 
