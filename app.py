@@ -52,6 +52,8 @@ if TYPE_CHECKING:
 LONGEST_QUEUE = 100
 # Gradio's own default, 40, also caps the answers that run at a time.
 MOST_THREADS = 200
+# Sessions whose conversation is remembered for the Gradio API; the oldest are forgotten first.
+MOST_SESSIONS = 1000
 
 logging.basicConfig(format="%(levelname)s: %(message)s")
 logging.getLogger("uvicorn.error").addFilter(BrokenOffOnPurpose())
@@ -97,6 +99,7 @@ def main(demo: gr.Blocks) -> None:
         root_path=settings.gradio_root_path,
         app_kwargs={"routes": [*routes(chat), tools.route], "lifespan": lifespan, "openapi_url": None},
         max_threads=MOST_THREADS,
+        state_session_capacity=MOST_SESSIONS,
         prevent_thread_lock=True,
         quiet=True,
         share=False,

@@ -220,6 +220,26 @@ def test_the_key_is_in_no_page_and_no_config(space: Playground) -> None:
             assert secret not in shown
 
 
+def test_on_spaces_the_page_stays_at_home_and_is_opened_by_the_key(
+    space: Playground, upstream: Upstream, page
+) -> None:
+    from playwright.sync_api import expect
+
+    # Gradio's header on Spaces, and the fonts of that header: nothing else may be asked.
+    page.allow("huggingface.co", "fonts.googleapis.com")
+    page.goto(space.url)
+    box = page.locator("#message textarea")
+    box.fill("Hello")
+    box.press("Enter")
+    expect(page.locator(".neptun-notice").last).to_contain_text("playground's key", timeout=20_000)
+    assert upstream.requests == []
+    page.get_by_label("Cookie or playground key").fill(space.key)
+    box.fill("Hello again")
+    box.press("Enter")
+    expect(page.locator(".neptun-numbers")).to_be_visible(timeout=20_000)
+    assert upstream.requests[0].query == {"chat_id": "-1", "is_playground": "true"}
+
+
 # The documentation's own examples
 
 
