@@ -49,8 +49,9 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        send = _with_headers(send, ours=scope["path"].startswith(PREFIX))
-        if _CLOSED.fullmatch(scope["path"]):
+        path = _path(scope)
+        send = _with_headers(send, ours=path.startswith(PREFIX))
+        if _CLOSED.fullmatch(path):
             await _refusal(404, "This path is closed here.")(scope, receive, send)
             return
         headers = Headers(scope=scope)
@@ -67,6 +68,12 @@ class Guard:
         # for its own name, so addresses need no list.
         app = self._app if _is_address(headers.get("host", "")) else self._trusted
         await app(scope, receive, send)
+
+
+def _path(scope: Scope) -> str:
+    """The path below the root path, which a proxy may have left in front of it."""
+    path, root = str(scope["path"]), str(scope.get("root_path", "")).rstrip("/")
+    return path.removeprefix(root) if root and path.startswith(f"{root}/") else path
 
 
 def allowed_hosts(settings: Settings) -> list[str]:

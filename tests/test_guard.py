@@ -107,6 +107,21 @@ def test_what_the_page_has_no_use_for_is_closed(offline_playground: Playground, 
     assert (answer.status_code, answer.json()["message"]) == (404, "This path is closed here.")
 
 
+def test_what_is_closed_is_closed_below_a_root_path_too(start_playground) -> None:
+    app = start_playground(GRADIO_ROOT_PATH="/sub")
+    for path in (
+        "/sub/gradio_api/upload",
+        "/gradio_api/upload",
+        "/sub/gradio_api/deep_link",
+        "/sub/monitoring",
+    ):
+        assert get(app, path, method="POST").json().get("message") == "This path is closed here."
+    headers = {"Origin": "http://localhost:1"}
+    answer = get(app, f"/sub{CHAT}", method="POST", headers=headers)
+    assert answer.status_code == 401
+    assert "access-control-allow-credentials" not in answer.headers
+
+
 @pytest.mark.parametrize("path", [CHAT, "/gradio_api/queue/join", "/gradio_api/call/chat", "/nothing/here"])
 def test_a_body_that_is_too_large_is_413_on_every_path(offline_playground: Playground, path: str) -> None:
     answer = get(offline_playground, path, method="POST", content=b"x" * LARGEST_BODY)

@@ -153,6 +153,18 @@ def test_the_endpoints_cap_is_length(visitor: Any, neptun: Upstream) -> None:
     assert "probably cut" in choice.native_finish_reason
 
 
+def test_chunks_are_written_in_ascii(playground: Playground, workers_ai: Upstream) -> None:
+    """So that a client which takes U+2028 for a line end reads them right all the same."""
+    workers_ai.plays(HARD)
+    body = {"model": MODEL, "messages": HELLO, "stream": True}
+    url, headers = f"{playground.url}/v1/chat/completions", {"Authorization": f"Bearer {playground.key}"}
+    answer = httpx.post(url, json=body, headers=headers, trust_env=False)
+    assert answer.content.isascii()
+    assert answer.headers["content-type"] == "text/event-stream"
+    assert answer.headers["x-accel-buffering"] == "no"
+    assert answer.text.endswith("\n\ndata: [DONE]\n\n")
+
+
 def test_chunks_come_one_by_one(visitor: Any, neptun: Upstream) -> None:
     gate = Gate()
     neptun.plays(Play(chunks=('0:"one"\n', gate, '0:" two"\n')))

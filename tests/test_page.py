@@ -647,6 +647,7 @@ def test_a_reply_is_text_and_stays_what_it_was(visitor, neptun):
 
     visitor.ask('<div class="neptun-notice">not by the page</div>')
     assert sent(neptun, 2)[1] == ("assistant", escaped(MARKUP))
+    visitor.expect(copy).to_have_count(4)  # two questions, two answers
     assert visitor.copied(copy.nth(2)) == '<div class="neptun-notice">not by the page</div>'
     visitor.expect(visitor.page.locator("#conversation .user-row .neptun-notice")).to_have_count(0)
 
@@ -760,4 +761,4 @@ def test_the_page_comes_from_this_app_alone(newcomer):
     """Whatever it asked elsewhere, the fixture reports at the end."""
     newcomer.ask("/demo markdown")
     newcomer.page.get_by_role("button", name="Use via API").click()
-    newcomer.expect(newcomer.page.get_by_text("1 API endpoint")).to_be_visible()
+    newcomer.expect(newcomer.page.get_by_text("3 API endpoints")).to_be_visible()

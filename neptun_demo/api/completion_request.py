@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from neptun_demo.chat import Chat, Options
-from neptun_demo.contract import Message, complaint, whole_characters
+from neptun_demo.contract import Message, complaint
 from neptun_demo.errors import Refused, UnknownModel
 from neptun_demo.models import TITLES
 
@@ -152,8 +152,7 @@ def _completion(given: Mapping[str, Any], backend: str, model: str) -> Completio
 
 
 def _system(turns: Iterable[Turn]) -> str:
-    prompts = [turn.content for turn in turns if turn.role in ("system", "developer")]
-    return whole_characters("\n\n".join(prompts))
+    return "\n\n".join(turn.content for turn in turns if turn.role in ("system", "developer"))
 
 
 def _said(turns: Iterable[Turn]) -> Iterator[Message]:
@@ -186,4 +185,4 @@ def _asks_for_nothing(name: str, value: Any) -> bool:
 
 def _conversation(key: Any) -> str:
     """An id of the conversation, where a caller gives one; hashed, since it travels in a header."""
-    return sha256(whole_characters(key).encode()).hexdigest()[:32] if isinstance(key, str) and key else ""
+    return sha256(key.encode("utf-8", "surrogatepass")).hexdigest() if isinstance(key, str) and key else ""

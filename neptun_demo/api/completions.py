@@ -34,7 +34,8 @@ def routes(chat: Chat) -> Sequence[BaseRoute]:
         neptun-session cookie. System and developer messages become the system prompt, thinking is
         `reasoning_content`. With `stream` the answer comes as server-sent events; a failure after the first
         one is an event with an `error`, at which clients raise. `native_finish_reason` is the far end's own
-        word for why it ended, or an estimate.
+        word for why it ended, or an estimate. A failure with `X-Should-Retry: false` was
+        tried again already, where that is safe.
         """
         asked = completion(chat, await whole_body(request))
         way = streamed(wire(include_usage=asked.include_usage)) if asked.stream else whole

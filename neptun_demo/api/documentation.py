@@ -5,7 +5,7 @@ The page is made here from the same specification, without a script, and without
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from neptun_demo.contract import ChatRequest
 
 from .bodies import json_response, other_methods
 from .completion_shape import ChatCompletionChunk, CompletionRequest
-from .specification import MESSAGE, SECURITY_SCHEMES
+from .specification import SECURITY_SCHEMES
 
 ABOUT = (
     "Doors for scripts and other programs. Each leads to the same answers as the page: from the Neptun"
@@ -31,6 +31,42 @@ ABOUT = (
     "**One credential** opens them: the playground's key, which is printed where the app is started unless the"
     " host chose it; or, for the Neptun back end, the value of your own `neptun-session` cookie."
 )
+
+_SAID = {"type": "string", "pattern": r"[^\s\ufeff]", "description": "Not blank."}
+_TEXT_PART = {
+    "properties": {"type": {"const": "text"}, "text": {"type": "string"}},
+    "required": ["type", "text"],
+}
+_MUTE_PART = {"properties": {"type": {"enum": ["step-start", "reasoning"]}}, "required": ["type"]}
+
+MESSAGE: Mapping[str, Any] = {
+    "title": "Message",
+    "description": "One turn, with its text as `content`, or as `parts`, as AI SDK 5 and newer send it."
+    " Other fields (`id`, `createdAt`, …) are passed over.",
+    "type": "object",
+    "properties": {
+        "role": {"type": "string", "enum": ["user", "assistant"]},
+        "content": {"anyOf": [_SAID, {"type": "null"}]},
+        "parts": {"description": "Read where there is no `content`: text, and thinking, which is passed over."},
+        "isStreaming": {"anyOf": [{"type": "boolean"}, {"type": "null"}]},
+    },
+    "required": ["role"],
+    "anyOf": [
+        {"properties": {"content": _SAID}, "required": ["content"]},
+        {
+            "properties": {
+                "content": {"type": "null"},
+                "parts": {
+                    "type": "array",
+                    "items": {"type": "object", "anyOf": [_TEXT_PART, _MUTE_PART]},
+                    "contains": {"properties": {"type": {"const": "text"}, "text": _SAID}},
+                },
+            },
+            "required": ["parts"],
+        },
+    ],
+}
+"""A message as the documented route takes it: `contract.Message`, and what it makes of `parts`."""
 
 # Fields of a specification that hold Markdown.
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).disable("image")

@@ -279,39 +279,3 @@ HEALTH: Described = {
     "summary": "What is set up",
     "responses": {200: {"description": "The app runs."}},
 }
-
-_SAID = {"type": "string", "pattern": r"[^\s\ufeff]", "description": "Not blank."}
-_TEXT_PART = {
-    "properties": {"type": {"const": "text"}, "text": {"type": "string"}},
-    "required": ["type", "text"],
-}
-_MUTE_PART = {"properties": {"type": {"enum": ["step-start", "reasoning"]}}, "required": ["type"]}
-
-MESSAGE: Mapping[str, Any] = {
-    "title": "Message",
-    "description": "One turn, with its text as `content`, or as `parts`, as AI SDK 5 and newer send it."
-    " Other fields (`id`, `createdAt`, …) are passed over.",
-    "type": "object",
-    "properties": {
-        "role": {"type": "string", "enum": ["user", "assistant"]},
-        "content": {"anyOf": [_SAID, {"type": "null"}]},
-        "parts": {"description": "Read where there is no `content`: text, and thinking, which is passed over."},
-        "isStreaming": {"anyOf": [{"type": "boolean"}, {"type": "null"}]},
-    },
-    "required": ["role"],
-    "anyOf": [
-        {"properties": {"content": _SAID}, "required": ["content"]},
-        {
-            "properties": {
-                "content": {"type": "null"},
-                "parts": {
-                    "type": "array",
-                    "items": {"type": "object", "anyOf": [_TEXT_PART, _MUTE_PART]},
-                    "contains": {"properties": {"type": {"const": "text"}, "text": _SAID}},
-                },
-            },
-            "required": ["parts"],
-        },
-    ],
-}
-"""A message as the documented route takes it: `contract.Message`, and what it makes of `parts`."""
