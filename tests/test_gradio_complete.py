@@ -75,6 +75,28 @@ def test_a_wrong_value_is_refused_in_words(
     assert neptun.requests == workers_ai.requests == []
 
 
+def test_where_the_host_is_closed_a_credential_is_needed(start_playground: Any, upstream: Upstream) -> None:
+    upstream.serves("GET", "/models", recording("get_models"))
+    upstream.plays(data_lines("ok"))
+    app = start_playground(
+        NEPTUN_BASE_URL=upstream.url, NEPTUN_SESSION="the-hosts-own-session", PLAYGROUND_OPEN="false"
+    )
+    client = Client(app.url, verbose=False, analytics_enabled=False)
+    for credential in ("", "pg-not-the-key", "no cookie"):
+        with pytest.raises(AppError):
+            client.predict(HELLO, credential=credential, api_name="/complete")
+    assert upstream.requests == []
+    for credential, sent in ((app.key, "the-hosts-own-session"), (COOKIE, COOKIE)):
+        assert client.predict(HELLO, credential=credential, chat_id=7, api_name="/complete")["text"] == "ok"
+        assert upstream.requests[-1].header("cookie") == f"neptun-session={sent}"
+
+
+def test_a_failure_before_the_answer_is_raised(client: Client, neptun: Upstream) -> None:
+    neptun.plays(recording("up_err429"))
+    with pytest.raises(AppError, match="00:00 UTC"):
+        client.predict(HELLO, **NEPTUN)
+
+
 @pytest.mark.parametrize("silent", [False, True])
 def test_a_cancelled_job_closes_the_upstream(client: Client, neptun: Upstream, silent: bool) -> None:
     neptun.plays(hangs() if silent else data_lines(chunks=[forever('0:"tick "\n')], gap=0.05))
