@@ -79,6 +79,8 @@ class Visit:
     def rest(self) -> Visit:
         """Wait until the last answer ended."""
         self.expect(self.answer.locator(".neptun-numbers, .neptun-notice")).not_to_have_count(0)
+        # The browser draws each message in its own time: the clock may stand a moment longer than its end.
+        self.expect(self.answer.locator(".neptun-waiting")).to_have_count(0)
         self.expect(self.send_button).to_be_visible()
         return self
 
