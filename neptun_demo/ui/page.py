@@ -10,6 +10,7 @@ import gradio as gr
 from neptun_demo.chat import Chat
 from neptun_demo.gradio_api import add_api
 
+from .blocks import Page
 from .controls import Controls, build_controls, changes, state_of
 from .talk import Talk
 from .theme import THEME
@@ -28,19 +29,6 @@ OPEN_SETTINGS = """() => {
 }"""
 
 _AT_ONCE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
-
-
-class Page(gr.Blocks):
-    """Blocks that take text, numbers and truth values from a browser, and no files."""
-
-    async def preprocess_data(
-        self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False
-    ) -> list[Any]:
-        """Gradio would fetch the address of whatever looks like a file, in any component's value."""
-        if any(map(_holds_a_file, inputs)):
-            raise gr.Error("Only text can be sent.", print_exception=False)
-        values: list[Any] = await super().preprocess_data(block_fn, inputs, state, explicit_call)
-        return values
 
 
 def build(chat: Chat) -> gr.Blocks:
@@ -99,11 +87,3 @@ def _wire(chat: Chat, page: gr.Blocks, controls: Controls, state: gr.Markdown) -
 def _header() -> str:
     logo = (ASSETS / "logo.svg").read_text(encoding="utf-8")
     return f'<div class="neptun-header">{logo}<div><h1>{TITLE}</h1><p>{DESCRIPTION}</p></div></div>'
-
-
-def _holds_a_file(value: Any) -> bool:
-    """Whether *value* holds what Gradio takes for a file."""
-    if isinstance(value, dict):
-        meta = value.get("meta")
-        return (isinstance(meta, dict) and "_type" in meta) or any(map(_holds_a_file, value.values()))
-    return isinstance(value, list) and any(map(_holds_a_file, value))
