@@ -2,6 +2,17 @@
 (() => {
   "use strict";
 
+  const neptun = (window.neptun = {});
+
+  // Words of the page in the browser's language (neptun_demo/ui/words.py).
+  const language = navigator.language.startsWith("de") ? "de" : "en";
+  neptun.word = (key) => window.neptunWords[language][key] ?? key;
+
+  // Bridges to listeners of the app (neptun_demo/ui/bridge.py).
+  const bridges = new Map();
+  neptun.bridge = (name, trigger) => bridges.set(name, trigger);
+  neptun.tell = (name, data) => bridges.get(name)?.(data);
+
   // One of these is a guard, two are one that was in the text (neptun_demo/ui/display.py).
   const GUARDS = /\u2060(\u2060?)|\ufeff(\ufeff?)/g;
   const typed = (text) => text.replace(GUARDS, "$1$2");
@@ -87,14 +98,6 @@
     event.preventDefault();
   }, true);
 
-  // While an answer is on its way, Enter sends nothing: what is typed ahead stays in the box.
-  document.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || event.shiftKey || !event.target.closest("#message")) return;
-    if (!event.target.matches("textarea") || !document.querySelector("#message .stop-button")) return;
-    event.preventDefault();
-    event.stopImmediatePropagation();
-  }, true);
-
   function once(selector, found) {
     const look = () => {
       const element = document.querySelector(selector);
@@ -105,6 +108,7 @@
     const observer = new MutationObserver(() => look() && observer.disconnect());
     observer.observe(document.documentElement, { childList: true, subtree: true });
   }
+  Object.assign(neptun, { typed, once });
   once(CHAT, watch);
   once("#credential input", (input) => input.setAttribute("autocomplete", "off"));
 })();

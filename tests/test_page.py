@@ -185,8 +185,16 @@ def test_the_numbers_and_the_reason_for_the_end_stand_under_the_answer(visitor, 
     usage = {"prompt_tokens": 11, "completion_tokens": 42}
     workers_ai.plays(sse({"response": "Yes"}, {"response": "."}, {"response": "", "usage": usage}))
     visitor.on_workers_ai().ask("Hi")
-    visitor.expect(visitor.numbers).to_contain_text("llama-3.3-70b-instruct-fp8-fast · first text")
-    for number in ("total", "tokens/s", "11 tokens in", "42 tokens out", "end: unknown"):
+    for number in (
+        "end: unknown",
+        "llama-3.3-70b-instruct-fp8-fast",
+        "first text",
+        "total",
+        "tokens/s",
+        "11 tokens in",
+        "42 tokens out",
+        "≈ $0.000098",  # by the price list
+    ):
         visitor.expect(visitor.numbers).to_contain_text(number)
 
 

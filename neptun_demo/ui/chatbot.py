@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 import gradio as gr
 from gradio.component_meta import ComponentMeta
-from gradio.components.chatbot import MetadataDict
 from gradio.data_classes import GradioModel, GradioRootModel
 
 from .display import shown, typed
@@ -31,7 +30,8 @@ class Entry(GradioModel):
 
     role: Literal["user", "assistant"]
     content: list[Part]
-    metadata: MetadataDict | None = None
+    # Not Gradio's MetadataDict, which would drop the facts of what the page itself wrote.
+    metadata: dict[str, Any] | None = None
 
 
 class Transcript(GradioRootModel):

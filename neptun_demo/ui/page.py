@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import gradio as gr
 from neptun_demo.chat import Chat
 from neptun_demo.gradio_api import add_api
 
+from .answering import Answering, Unseen
 from .blocks import Page
 from .controls import Controls, build_controls, changes, state_of
 from .talk import Talk
 from .theme import THEME
+from .words import ENGLISH, GERMAN, I18N, label
 
 TITLE = "Neptun Playground"
 DESCRIPTION = (
@@ -21,6 +24,9 @@ DESCRIPTION = (
 )
 
 ASSETS = Path(__file__).parents[2] / "assets"
+
+SCRIPTS = ("page.js", "talk.js")
+STYLES = ("page.css", "talk.css")
 
 # The side bar is open where there is room for it; on a phone it would cover the page.
 OPEN_SETTINGS = """() => {
@@ -34,25 +40,28 @@ _AT_ONCE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidde
 def build(chat: Chat) -> gr.Blocks:
     """The page of *chat*, with its Gradio API."""
     page = Page(title=TITLE, analytics_enabled=False, fill_height=True)
+    answering = Answering(chat, Unseen())
     with page:
         with gr.Sidebar(label="Settings", open=False, elem_id="settings"):
             gr.HTML("<h2>Settings</h2>", padding=False)
             controls = build_controls(chat)
         gr.HTML(_header(), elem_id="header", padding=False)
         state = gr.Markdown(state_of(chat, chat.default_backend), elem_id="state")
-        Talk(chat, controls)
+        with gr.Tabs(elem_id="ways"), gr.Tab(label("chat"), id="chat", elem_id="chat"):
+            Talk(answering, controls)
         _wire(chat, page, controls, state)
         add_api(chat)
     return page
 
 
 def launch_arguments() -> dict[str, Any]:
-    """What `launch()` has to be given for the page: looks, script, icon."""
-    script = (ASSETS / "page.js").read_text(encoding="utf-8")
+    """What `launch()` has to be given for the page: looks, words, scripts, icon."""
+    scripts = "\n".join([_words(), *(_asset(name) for name in SCRIPTS)])
     return {
         "theme": THEME,
-        "css": (ASSETS / "page.css").read_text(encoding="utf-8"),
-        "head": f"<script>{script}</script>",
+        "css": "\n".join(map(_asset, STYLES)),
+        "head": f"<script>{scripts}</script>",
+        "i18n": I18N,
         "favicon_path": ASSETS / "icon.svg",
         "footer_links": ["api", "gradio"],
     }
@@ -85,5 +94,16 @@ def _wire(chat: Chat, page: gr.Blocks, controls: Controls, state: gr.Markdown) -
 
 
 def _header() -> str:
-    logo = (ASSETS / "logo.svg").read_text(encoding="utf-8")
-    return f'<div class="neptun-header">{logo}<div><h1>{TITLE}</h1><p>{DESCRIPTION}</p></div></div>'
+    return (
+        f'<div class="neptun-header">{_asset("logo.svg")}<div><h1>{TITLE}</h1><p>{DESCRIPTION}</p></div></div>'
+    )
+
+
+def _words() -> str:
+    """The labels for what the scripts draw themselves, in both languages."""
+    words = json.dumps({"en": ENGLISH, "de": GERMAN}, ensure_ascii=True).replace("<", "\\u003c")
+    return f"window.neptunWords = {words};"
+
+
+def _asset(name: str) -> str:
+    return (ASSETS / name).read_text(encoding="utf-8")

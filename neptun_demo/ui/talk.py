@@ -13,20 +13,18 @@ from typing import Any
 
 import gradio as gr
 
-from neptun_demo.chat import Chat
 from neptun_demo.contract import is_blank
-from neptun_demo.conversation import messages_of
-from neptun_demo.errors import PlaygroundError
-from neptun_demo.streams import Text, Thinking
 
+from .answering import Answering, is_running
+from .bridge import bridge, told
 from .chatbot import Chatbot
 from .controls import Controls, asked
 from .display import DELIMITERS, typed
-from .pump import interval, pump
-from .session import conversation_id
-from .turn import Message, Transcript, Turn, message, notice, settled
+from .notices import Notice
+from .turn import Message, Transcript, message, notice
+from .words import label
 
-SEND, STOP = "Send", "Stop"
+SEND, STOP = str(label("send")), str(label("stop"))
 
 EXAMPLES = (
     ("What can I do here?", "What can I do here?"),
@@ -40,39 +38,54 @@ _INTERNAL: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidd
 _AT_ONCE: dict[str, Any] = {**_INTERNAL, "queue": False}
 
 
-class Talk(gr.ChatInterface):
-    """Chatbot and message box, answered by *chat* as *controls* say."""
+def conversation(elem_id: str, **arguments: Any) -> Chatbot:
+    """A chatbot as the page has them."""
+    return Chatbot(
+        label=label("conversation"),
+        show_label=False,
+        elem_id=elem_id,
+        height="100%",
+        min_height=240,
+        scale=1,
+        latex_delimiters=DELIMITERS,
+        allow_tags=False,
+        sanitize_html=True,
+        feedback_options=None,
+        **arguments,
+    )
 
-    def __init__(self, chat: Chat, controls: Controls) -> None:
-        self._chat = chat
+
+def message_box(elem_id: str) -> gr.Textbox:
+    """A box to ask from, with a button to send and one to stop."""
+    return gr.Textbox(
+        label=label("message"),
+        show_label=False,
+        container=False,
+        placeholder=label("ask_something"),
+        elem_id=elem_id,
+        lines=1,
+        max_lines=12,
+        autofocus=True,
+        submit_btn=SEND,
+        stop_btn=STOP,
+    )
+
+
+class Talk(gr.ChatInterface):
+    """Chatbot and message box, answered by *answering* as *controls* say.
+
+    *ended* are the dependencies after each of which an answer has just ended, however it did, or the
+    conversation was cut back: what follows an answer is chained to them.
+    """
+
+    def __init__(self, answering: Answering, controls: Controls) -> None:
+        self._answering = answering
+        self._controls = controls
+        self.ended: list[Any] = []
         super().__init__(
             self._answer,
-            chatbot=Chatbot(
-                label="Conversation",
-                show_label=False,
-                elem_id="conversation",
-                height="100%",
-                min_height=240,
-                scale=1,
-                editable="user",
-                buttons=["copy", "copy_all"],
-                latex_delimiters=DELIMITERS,
-                allow_tags=False,
-                sanitize_html=True,
-                feedback_options=None,
-            ),
-            textbox=gr.Textbox(
-                label="Message",
-                show_label=False,
-                container=False,
-                placeholder="Ask something …",
-                elem_id="message",
-                lines=1,
-                max_lines=12,
-                autofocus=True,
-                submit_btn=SEND,
-                stop_btn=STOP,
-            ),
+            chatbot=conversation("conversation", editable="user", buttons=["copy", "copy_all"]),
+            textbox=message_box("message"),
             additional_inputs=[*controls.all],
             flagging_mode="never",
             cache_examples=False,
@@ -84,40 +97,34 @@ class Talk(gr.ChatInterface):
     async def _answer(
         self, transcript: Transcript, request: gr.Request, *values: Any
     ) -> AsyncGenerator[Transcript, None]:
-        """The transcript with the answer to its last message, as it grows. A failure is a notice in it."""
-        if not transcript or transcript[-1]["role"] != "user":
-            yield gr.skip()
-            return
-        turn = Turn()
-        yield [*transcript, *turn.running()]
-        try:
-            options, access = asked(self._chat, values, conversation_id(request))
-            events = self._chat.reply(messages_of(transcript), options, access)
-            async with aclosing(pump(events, interval(len(transcript)), _is_text)) as frames:
-                async for frame in frames:
-                    for event in frame:
-                        turn.add(event)
-                    yield [*transcript, *turn.running()]
-        except PlaygroundError as error:
-            yield [*transcript, *turn.failed(error)]
-        else:
-            yield [*transcript, *turn.finished()]
+        """The transcript with the answer to its last message, as it grows."""
+
+        def wanted(conversation: str) -> Any:
+            return asked(self._answering.chat, values, conversation)
+
+        async with aclosing(self._answering.answer(transcript, wanted, request)) as frames:
+            async for frame in frames:
+                yield frame
 
     def _setup_events(self) -> None:
         """Listeners of our own instead of ChatInterface's."""
         # What ended an answer, if somebody did. It is written by the browser alone.
         cause = gr.Textbox(value="", visible=False)
-        bot, box = self.chatbot, self.textbox
-        bot.examples = [{"text": text, "display_text": label} for label, text in EXAMPLES]
+        bot, box, next_step = self.chatbot, self.textbox, bridge("next-step")
+        bot.examples = [{"text": text, "display_text": words} for words, text in EXAMPLES]
+        cap = self._controls.max_tokens
+        raised = next_step.submit(_raise_cap, [cap], [cap], **_AT_ONCE)
         asking = [
             box.submit(_send, [box, bot], [box, bot], **_AT_ONCE),
             bot.retry(_ask_again, [bot], [box, bot], **_AT_ONCE),
             bot.edit(_edit, [bot], [box, bot], **_AT_ONCE),
+            raised.success(_ask_again, [bot], [box, bot], **_AT_ONCE),
         ]
         answering = [self._answered(event, cause) for event in asking]
         box.stop(None, None, [cause], js="() => 'stopped'", cancels=answering, **_AT_ONCE)
-        bot.clear(None, None, [cause], js="() => 'cleared'", cancels=answering, **_AT_ONCE)
-        bot.undo(_take_back, [bot], [box, bot], **_AT_ONCE)
+        cleared = bot.clear(None, None, [cause], js="() => 'cleared'", cancels=answering, **_AT_ONCE)
+        undone = bot.undo(_take_back, [bot], [box, bot], **_AT_ONCE)
+        self.ended += [cleared.success, undone.success]
         bot.example_select(_fill_in, None, [box], **_AT_ONCE).then(None, js=FOCUS, **_AT_ONCE)
 
     def _answered(self, asking: Any, cause: gr.Textbox) -> Any:
@@ -130,24 +137,21 @@ class Talk(gr.ChatInterface):
         answering.success(None, [bot], [box], js=BUTTONS, **_AT_ONCE)
         # Gradio runs these after a cancelled listener too, and nothing else after a failed one.
         asking.failure(_not_sent, [bot], [bot], **_AT_ONCE)
-        ended = answering.failure(_broken_off, [bot, cause], [bot], **_AT_ONCE)
+        ended = answering.failure(self._answering.broken_off, [bot, cause], [bot], **_AT_ONCE)
         # Only then: a question that is sent before would be overwritten by what comes from there.
         for after in (ended.success, ended.failure):
             after(None, None, [box], js=REST, **_AT_ONCE)
+        self.ended += [answering.success, ended.success]
         return answering
 
 
 FOCUS = "() => document.querySelector('#message textarea')?.focus()"
 
-REST = f"() => ({{__type__: 'update', submit_btn: '{SEND}', stop_btn: false}})"
+REST = f"() => ({{__type__: 'update', submit_btn: {SEND!r}, stop_btn: false}})"
 
-# An answer is on its way as long as its last message is the one that waits: see `_is_running()`.
+# An answer is on its way as long as its last message is the one that waits: see `is_running()`.
 BUTTONS = f"""(messages) => messages?.at(-1)?.metadata?.id === 'waiting'
-    ? {{__type__: 'update', submit_btn: false, stop_btn: '{STOP}'}} : ({REST})()"""
-
-
-def _is_text(event: object) -> bool:
-    return isinstance(event, Text | Thinking)
+    ? {{__type__: 'update', submit_btn: false, stop_btn: {STOP!r}}} : ({REST})()"""
 
 
 def _busy() -> Any:
@@ -158,14 +162,9 @@ def _rest() -> Any:
     return gr.update(submit_btn=SEND, stop_btn=False)
 
 
-def _is_running(transcript: Transcript) -> bool:
-    """Whether an answer is on its way: it has no end of its own yet."""
-    return bool(transcript) and (transcript[-1].get("metadata") or {}).get("id") == "waiting"
-
-
 def _send(text: str, transcript: Transcript) -> tuple[Any, Any]:
     """The message at the end of the conversation. A blank one, or one amid an answer, stays in the box."""
-    if is_blank(text or "") or _is_running(transcript):
+    if is_blank(text or "") or is_running(transcript):
         return gr.skip(), gr.skip()
     return {**_busy(), "value": ""}, [*transcript, message("user", text)]
 
@@ -174,6 +173,11 @@ def _ask_again(transcript: Transcript) -> tuple[Any, Transcript]:
     """The conversation without its last answer."""
     question = _last_question(transcript)
     return (_busy(), transcript[: question + 1]) if question is not None else (_rest(), transcript)
+
+
+def _raise_cap(cap: float, step: gr.EventData) -> Any:
+    """Twice the cap on output tokens, where that is the next step; the slider keeps it within its range."""
+    return gr.update(value=2 * int(cap)) if told(step, "step") == "raise" else gr.skip()
 
 
 def _edit(transcript: Transcript, edited: gr.EditData) -> tuple[Any, Any]:
@@ -196,31 +200,10 @@ def _fill_in(example: gr.SelectData) -> str:
     return str(example.value["text"])
 
 
-def _broken_off(transcript: Transcript, cause: str) -> Transcript:
-    """The conversation after an answer that was stopped, or that failed in a way that nobody foresaw."""
-    kept = settled(transcript)
-    if not kept or cause == "cleared":
-        return []
-    said = "The text so far stays." if _has_text(kept) else "No text had come."
-    if cause == "stopped":
-        return [*kept, notice("stopped", "Stopped.", said)]
-    return [
-        *kept,
-        notice(
-            "failure", "Something broke.", "The app itself failed; the cause is in its log.", said, "Try again."
-        ),
-    ]
-
-
 def _not_sent(transcript: Transcript) -> Transcript:
     """The conversation after a message that did not come through; it still stands in the box."""
     words = ("The app did not take it: it may be too long, or the app may be busy.", "Try again.")
-    return [*transcript, notice("failure", "Not sent.", *words)]
-
-
-def _has_text(transcript: Transcript) -> bool:
-    """Whether the last answer has any text."""
-    return transcript[-1]["role"] == "assistant" and not transcript[-1].get("metadata")
+    return [*transcript, notice(Notice(title="Not sent.", sentences=words))]
 
 
 def _last_question(transcript: Transcript) -> int | None:

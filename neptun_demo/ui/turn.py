@@ -1,22 +1,25 @@
 """One answer as the messages that the page shows: thinking, text, and what the page itself has to say.
 
-A message of the page's own has `metadata` with an id of `OURS`; its content is HTML that is written here and
-nowhere else, every word of others in it made literal. It is never sent, copied or edited.
+A message of the page's own has `metadata` with an id of `OURS`, the id of its answer, and the facts that it
+shows; its content is a drawing of them: HTML that is written here and nowhere else, every word of others in it
+made literal. It is never sent, copied or edited.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from neptun_demo.answer import Answer, Start
 from neptun_demo.backends import Retry
 from neptun_demo.errors import PlaygroundError
-from neptun_demo.models import TITLES
+from neptun_demo.models import TITLES, Model
 from neptun_demo.streams import Event, Text, Thinking
 
 from .display import literal
+from .notices import STEPS, Notice, of_failure
+from .numbers import Numbers, capped, end_in_words, facts, in_words
 
 Message = dict[str, Any]
 Transcript = list[Message]
@@ -26,7 +29,7 @@ OURS = ("waiting", "numbers", "notice")
 
 THINKING = "Thinking"
 
-_Tone = Literal["failure", "stopped"]
+LOOK = "Look inside"
 
 
 def message(
@@ -43,12 +46,23 @@ def is_ours(entry: Mapping[str, Any]) -> bool:
 
 
 class Turn:
-    """An answer as it grows, folded, with the time that it takes. *now* is the clock."""
+    """An answer as it grows, folded, with the time that it takes.
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+    *answer_id* names it, *model_of* finds the row of its model (for prices), *now* is the clock in seconds.
+    """
+
+    def __init__(
+        self,
+        answer_id: str = "",
+        model_of: Callable[[Answer], Model | None] = lambda answer: None,  # noqa: ARG005 - of any
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.answer = Answer()
+        self.answer_id = answer_id
+        self._model_of = model_of
         self._now = now
         self._asked = now()
+        self._first_text: float | None = None
         self._thought_since: float | None = None
         self._thought_for: float | None = None
 
@@ -57,27 +71,51 @@ class Turn:
         self.answer.add(event)
         if isinstance(event, Thinking) and self._thought_since is None:
             self._thought_since = self._now()
-        elif isinstance(event, Text) and self._thought_for is None and self._thought_since is not None:
-            self._thought_for = self._now() - self._thought_since
+        elif isinstance(event, Text) and self._first_text is None:
+            self._first_text = self._now()
+            if self._thought_since is not None:
+                self._thought_for = self._first_text - self._thought_since
 
     def running(self) -> Transcript:
         """The messages while the answer comes."""
-        return [*self._thinking(), *self._text(), _waiting(self.answer, self._now() - self._asked)]
+        waiting = _waiting(self.answer, self._now() - self._asked, self.answer_id)
+        return [*self._thinking(), *self._text(), waiting]
 
     def finished(self) -> Transcript:
         """The messages of the complete answer, with its numbers."""
-        numbers = " · ".join(map(literal, numbers_of(self.answer)))
-        return [
-            *self._thinking(),
-            *self._text(),
-            message("assistant", _html("numbers", numbers), {"id": "numbers"}),
-        ]
+        numbers = Numbers.of(self.answer, self._model_of(self.answer))
+        return [*self._thinking(), *self._text(), *self._capped(numbers), self._numbers(numbers)]
 
     def failed(self, error: PlaygroundError) -> Transcript:
         """The text so far, and what happened."""
-        title = "The answer is incomplete." if self.answer.text else "No answer."
-        said = notice("failure", title, error.sentence, error.advice)
-        return settled([*self._thinking(), *self._text(), said])
+        has_text = bool(self.answer.text)
+        said = notice(of_failure(error, has_text=has_text), self.answer_id)
+        return self._ended(said, "cut" if has_text else "failed")
+
+    def stopped(self, said: Notice) -> Transcript:
+        """The text so far, and that somebody or something ended it."""
+        return self._ended(notice(said, self.answer_id), said.tone)
+
+    def _ended(self, said: Message, end: str) -> Transcript:
+        numbers: Transcript = []
+        if self.answer.start:
+            known = Numbers.of(self.answer, self._model_of(self.answer), end=end)
+            first = self._first_text - self._asked if self._first_text is not None else None
+            numbers = [
+                self._numbers(known.model_copy(update={"first": first, "total": self._now() - self._asked}))
+            ]
+        return settled([*self._thinking(), *self._text(), said, *numbers])
+
+    def _capped(self, numbers: Numbers) -> Transcript:
+        why = capped(numbers, self.answer.text)
+        if not why:
+            return []
+        steps = ("raise",) if numbers.backend == "workers-ai" else ("model",)
+        chip = Notice(tone="capped", title="Cut short by the cap.", sentences=(why,), steps=steps)
+        return [notice(chip, self.answer_id)]
+
+    def _numbers(self, numbers: Numbers) -> Message:
+        return numbers_message(numbers, self.answer_id)
 
     def _thinking(self) -> Transcript:
         if not self.answer.thinking:
@@ -91,11 +129,29 @@ class Turn:
         return [message("assistant", self.answer.text)] if self.answer.text else []
 
 
-def notice(tone: _Tone, title: str, *sentences: str) -> Message:
-    """What the page itself has to say; of *sentences*, which others may have written, no sign counts."""
-    said = " ".join(literal(sentence) for sentence in sentences if sentence)
-    words = f"<strong>{literal(title)}</strong> {said}"
-    return message("assistant", _html(f"notice {tone}", words), {"id": "notice"})
+def numbers_message(numbers: Numbers, answer_id: str) -> Message:
+    """The numbers under an answer, its reason for the end first, and the way into it."""
+    end, meaning = end_in_words(numbers)
+    items = [f'<span class="neptun-end" title="{literal(meaning)}">{literal(end)}</span>']
+    items += [f'<span title="{literal(what)}">{literal(words)}</span>' for words, what in in_words(numbers)]
+    items += _look(answer_id)
+    return _ours("numbers", "numbers", " ".join(items), answer_id, facts(numbers))
+
+
+def notice(said: Notice, answer_id: str = "") -> Message:
+    """A chip; of its sentences, which others may have written, no sign counts."""
+    words = [f"<strong>{literal(said.title)}</strong>", *(literal(one) for one in said.sentences if one)]
+    words += [f'<a class="neptun-next" href="#next-{step}">{STEPS[step]}</a>' for step in said.steps]
+    html = " ".join(words)
+    return _ours("notice", f"notice {said.tone}", html, answer_id, said.model_dump(mode="json"))
+
+
+def _look(answer_id: str) -> list[str]:
+    return [f'<a class="neptun-look" href="#look-{answer_id}">{LOOK}</a>'] if answer_id else []
+
+
+def _ours(kind: str, classes: str, html: str, answer_id: str, known: Mapping[str, Any]) -> Message:
+    return message("assistant", _html(classes, html), {"id": kind, "answer": answer_id, "facts": dict(known)})
 
 
 def settled(transcript: Sequence[Message]) -> Transcript:
@@ -104,36 +160,7 @@ def settled(transcript: Sequence[Message]) -> Transcript:
     return [_at_rest(entry) for entry in kept]
 
 
-def numbers_of(answer: Answer) -> Iterator[str]:
-    """The measured numbers and the reason for the end, in words. What is unknown is left out."""
-    yield answer.model.rsplit("/", 1)[-1]
-    if timing := answer.timing:
-        if timing.first is not None:
-            yield f"first text {_seconds(timing.first)}"
-        yield f"total {_seconds(timing.total)}"
-        if timing.rate is not None:
-            yield f"{_figure(timing.rate)} {timing.unit}/s"
-    yield from _usage(answer)
-    if answer.dropped:
-        yield f"{answer.dropped} earlier messages left out for room"
-    if answer.escaped:
-        yield f"{answer.escaped} < or > sent escaped"
-    yield f"end: {answer.finish_reason}"
-
-
-def _usage(answer: Answer) -> Iterator[str]:
-    if not (usage := answer.usage):
-        return
-    counts = {
-        "tokens in": usage.prompt_tokens,
-        "cached": usage.cached_tokens,
-        "tokens out": usage.completion_tokens,
-        "neurons": usage.neurons,
-    }
-    yield from (f"{_figure(count)} {what}" for what, count in counts.items() if count is not None)
-
-
-def _waiting(answer: Answer, seconds: float) -> Message:
+def _waiting(answer: Answer, seconds: float, answer_id: str) -> Message:
     """A running clock, until there is something to read; or the wait before another try."""
     if answer.text:
         words = "Answering …"
@@ -142,7 +169,7 @@ def _waiting(answer: Answer, seconds: float) -> Message:
     else:
         who = TITLES[answer.start.backend] if answer.start else "an answer"
         words = f"Waiting for {who} … {seconds:.0f} s" if seconds >= 1 else f"Waiting for {who} …"
-    return message("assistant", _html("waiting", literal(words)), {"id": "waiting"})
+    return message("assistant", _html("waiting", literal(words)), {"id": "waiting", "answer": answer_id})
 
 
 def _at_rest(entry: Message) -> Message:
@@ -163,7 +190,3 @@ def _html(kind: str, words: str) -> str:
 
 def _seconds(seconds: float) -> str:
     return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"
-
-
-def _figure(number: float) -> str:
-    return f"{number:,.0f}" if number >= 10 or number == int(number) else f"{number:.2f}"

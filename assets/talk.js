@@ -1,0 +1,96 @@
+// The keys of the message box, the next steps under an answer, and the list of keys.
+(() => {
+  "use strict";
+
+  const { once, tell, word } = window.neptun;
+  const BOX = "#message textarea";
+  const stopButton = () => document.querySelector("#message .stop-button");
+
+  // While an input method composes, its Enter chooses a word. While an answer is on its way, Enter sends
+  // nothing: what is typed ahead stays in the box.
+  function enter(event) {
+    if (event.isComposing || event.keyCode === 229) {
+      event.stopImmediatePropagation();
+    } else if (!event.shiftKey && stopButton()) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    }
+  }
+
+  const isWriting = (element) => element.matches("textarea, input, select, [contenteditable=true]");
+
+  document.addEventListener("keydown", (event) => {
+    const target = event.target;
+    if (event.key === "Enter" && target.matches?.(BOX)) return enter(event);
+    if (event.key === "Escape" && !event.isComposing && !document.querySelector("dialog[open]")) {
+      // An open list of a dropdown is closed by it, an edited message left.
+      if (!target.closest?.("[role=listbox], [role=combobox][aria-expanded=true], .edit-textarea")) stopButton()?.click();
+    } else if (event.key === "?" && !isWriting(target)) {
+      event.preventDefault();
+      showKeys();
+    } else if (event.key === "?" && target.matches?.(BOX) && target.value === "" && event.ctrlKey) {
+      event.preventDefault();
+      showKeys();
+    }
+  }, true);
+
+  // The next steps of a notice. Only links that the page itself drew have that class.
+  const STEPS = {
+    retry: () => tell("next-step", { step: "retry" }),
+    raise: () => tell("next-step", { step: "raise" }),
+    credential: () => openSettings("#credential input"),
+    model: () => openSettings("#model input"),
+  };
+
+  function openSettings(selector) {
+    document.querySelector("#settings:not(.open) .toggle-button")?.click();
+    once("#settings.open", () => {
+      const control = document.querySelector(selector);
+      control?.scrollIntoView({ block: "center" });
+      control?.focus();
+    });
+  }
+  window.neptun.openSettings = openSettings;
+
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("a.neptun-next");
+    if (!link) return;
+    event.preventDefault();
+    STEPS[link.getAttribute("href").slice("#next-".length)]?.();
+  }, true);
+
+  // The list of keys
+  const KEYS = [
+    ["Enter", "key_send"],
+    ["Shift + Enter", "key_line"],
+    ["Esc", "key_stop"],
+    ["?", "key_keys"],
+  ];
+  let dialog;
+
+  function drawKeys() {
+    dialog = document.createElement("dialog");
+    dialog.className = "neptun-keys";
+    dialog.setAttribute("aria-labelledby", "neptun-keys-title");
+    const title = Object.assign(document.createElement("h2"), { id: "neptun-keys-title", textContent: word("keys") });
+    const list = document.createElement("dl");
+    for (const [key, does] of KEYS) {
+      const name = document.createElement("dt");
+      name.append(Object.assign(document.createElement("kbd"), { textContent: key }));
+      list.append(name, Object.assign(document.createElement("dd"), { textContent: word(does) }));
+    }
+    const close = Object.assign(document.createElement("button"), { type: "button", textContent: word("close") });
+    close.addEventListener("click", () => dialog.close());
+    dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+    dialog.append(title, list, close);
+    // Inside of Gradio's root, where the theme's variables are.
+    (document.querySelector(".gradio-container") ?? document.body).append(dialog);
+  }
+
+  function showKeys() {
+    if (!dialog?.isConnected) drawKeys();
+    dialog.showModal();
+  }
+  window.neptun.showKeys = showKeys;
+  document.addEventListener("click", (event) => event.target.closest?.(".neptun-show-keys") && showKeys());
+})();

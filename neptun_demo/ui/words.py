@@ -1,0 +1,46 @@
+"""The labels of the page in English and German; the browser's language decides (`gr.I18n`).
+
+A label is named by a key. The page's scripts get the same words, for what they draw themselves.
+Answers of the guide, explanations and error sentences are English.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import gradio as gr
+from gradio.i18n import I18nData
+
+WORDS: Mapping[str, tuple[str, str]] = {
+    "chat": ("Chat", "Gespräch"),
+    "compare": ("Compare", "Vergleich"),
+    "settings": ("Settings", "Einstellungen"),
+    "conversation": ("Conversation", "Gespräch"),
+    "message": ("Message", "Nachricht"),
+    "ask_something": ("Ask something …", "Frage stellen …"),
+    "send": ("Send", "Senden"),
+    "stop": ("Stop", "Stopp"),
+    "look": ("Look inside", "Hineinsehen"),
+    "next_retry": ("Try again", "Noch einmal"),
+    "next_raise": ("Raise the cap and try again", "Grenze anheben und noch einmal"),
+    "next_credential": ("Check the credential", "Zugang prüfen"),
+    "next_model": ("Choose another model", "Anderes Modell wählen"),
+    "keys": ("Keyboard", "Tastatur"),
+    "close": ("Close", "Schließen"),
+    "key_send": ("Send the message", "Nachricht senden"),
+    "key_line": ("Break the line", "Neue Zeile"),
+    "key_stop": ("Stop the answer", "Antwort anhalten"),
+    "key_keys": ("Show these keys", "Diese Tasten zeigen"),
+}
+
+ENGLISH = {key: english for key, (english, _) in WORDS.items()}
+GERMAN = {key: german for key, (_, german) in WORDS.items()}
+
+I18N = gr.I18n(en=ENGLISH, de=GERMAN)
+
+
+def label(key: str) -> I18nData:
+    """The label of that key, for a component; the browser translates it. Raises `KeyError`."""
+    if key not in WORDS:
+        raise KeyError(key)
+    return I18N(key)
