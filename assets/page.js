@@ -34,6 +34,13 @@
     message.removeAttribute("aria-label");
   }
 
+  // What the page itself put under an answer; a person's or a model's text has no class.
+  const OUR_LINKS = "a.neptun-look, a.neptun-next";
+
+  function translate(link) {
+    link.textContent = neptun.word(link.hash.slice(1).replace(/^look-.*/, "look").replace("-", "_"));
+  }
+
   // Gradio's arrow is a button without a name inside of the button that it belongs to.
   function passOver(arrow) {
     arrow.setAttribute("aria-hidden", "true");
@@ -50,6 +57,7 @@
     if (node.matches(MESSAGE)) takeLabel(node);
     node.querySelectorAll(MESSAGE).forEach(takeLabel);
     node.querySelectorAll(".thought-group .arrow button").forEach(passOver);
+    node.querySelectorAll(OUR_LINKS).forEach(translate);
     const texts = document.createTreeWalker(node, NodeFilter.SHOW_TEXT);
     while (texts.nextNode()) sweep(texts.currentNode);
   }
@@ -106,7 +114,8 @@
     };
     if (look()) return;
     const observer = new MutationObserver(() => look() && observer.disconnect());
-    observer.observe(document.documentElement, { childList: true, subtree: true });
+    const seen = { childList: true, subtree: true, attributes: true, attributeFilter: ["class"] };
+    observer.observe(document.documentElement, seen);
   }
   Object.assign(neptun, { typed, once });
   once(CHAT, watch);

@@ -28,9 +28,6 @@
     } else if (event.key === "?" && !isWriting(target)) {
       event.preventDefault();
       showKeys();
-    } else if (event.key === "?" && target.matches?.(BOX) && target.value === "" && event.ctrlKey) {
-      event.preventDefault();
-      showKeys();
     }
   }, true);
 

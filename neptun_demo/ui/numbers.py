@@ -49,7 +49,8 @@ class Numbers(BaseModel):
     def of(cls, answer: Answer, model: Model | None, *, end: str = "") -> Self:
         """The numbers of *answer* at the prices of *model*. *end* says what ended one without an end."""
         timing, usage = answer.timing, answer.usage or Usage()
-        price = _price(usage, model)
+        # The offline guide's numbers are its own, and free.
+        price = None if answer.backend == "offline" else _price(usage, model)
         return cls(
             backend=answer.backend,
             model=answer.model,

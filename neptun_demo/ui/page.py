@@ -94,9 +94,9 @@ def _wire(chat: Chat, page: gr.Blocks, controls: Controls, state: gr.Markdown) -
 
 
 def _header() -> str:
-    return (
-        f'<div class="neptun-header">{_asset("logo.svg")}<div><h1>{TITLE}</h1><p>{DESCRIPTION}</p></div></div>'
-    )
+    words = f"<div><h1>{TITLE}</h1><p>{DESCRIPTION}</p></div>"
+    keys = '<button type="button" class="neptun-show-keys" title="Keyboard" aria-label="Keyboard">?</button>'
+    return f'<div class="neptun-header">{_asset("logo.svg")}{words}{keys}</div>'
 
 
 def _words() -> str:

@@ -94,7 +94,8 @@ class Turn:
 
     def stopped(self, said: Notice) -> Transcript:
         """The text so far, and that somebody or something ended it."""
-        return self._ended(notice(said, self.answer_id), said.tone)
+        end = "stopped" if said.tone == "stopped" else "cut" if self.answer.text else "failed"
+        return self._ended(notice(said, self.answer_id), end)
 
     def _ended(self, said: Message, end: str) -> Transcript:
         numbers: Transcript = []

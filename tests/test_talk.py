@@ -1,0 +1,102 @@
+"""What stands around an answer: chips and their next steps, numbers, keys, and the page in German."""
+
+from __future__ import annotations
+
+import pytest
+from test_page import COOKIE, Visit, going_on, sent
+from upstream import data_lines, recording, sse
+
+
+@pytest.fixture
+def visitor(page, playground):
+    return Visit(page, playground)
+
+
+@pytest.fixture
+def newcomer(page, offline_playground):
+    return Visit(page, offline_playground)
+
+
+def step(visitor, name):
+    return visitor.answer.get_by_role("link", name=name)
+
+
+def test_a_refused_cookie_leads_to_its_box_and_back(visitor, neptun):
+    refused = recording("invalid_cookie")
+    neptun.plays(refused, data_lines("Signed in."))
+    visitor.on_neptun().ask("Hi").expect(visitor.notice).to_contain_text("No answer.")
+    visitor.expect(visitor.numbers).to_contain_text("end: failed")
+    visitor.page.get_by_role("button", name="Toggle Sidebar").first.click()
+    step(visitor, "Check the credential").click()
+    visitor.expect(visitor.page.locator("#credential input")).to_be_focused()
+    visitor.page.keyboard.type("-that-is-right")
+    step(visitor, "Try again").click()
+    visitor.expect(visitor.answer).to_contain_text("Signed in.")
+    visitor.rest().expect(visitor.notice).to_have_count(0)
+    assert neptun.arrived(2).request.header("cookie") == f"neptun-session={COOKIE}-that-is-right"
+    assert sent(neptun, 2) == [("user", "Hi")]
+
+
+def test_a_capped_answer_offers_a_higher_cap(visitor, workers_ai):
+    half = {"choices": [{"delta": {"content": "Half of"}, "finish_reason": "length"}]}
+    workers_ai.plays(sse(half), sse({"response": "The whole."}))
+    visitor.on_workers_ai().ask("Hi").expect(visitor.notice).to_contain_text("Cut short by the cap.")
+    visitor.expect(visitor.numbers).to_contain_text("end: length")
+    step(visitor, "Raise the cap and try again").click()
+    visitor.expect(visitor.answer).to_contain_text("The whole.")
+    caps = [workers_ai.arrived(number).request.json()["max_tokens"] for number in (1, 2)]
+    assert caps == [1024, 2048]
+
+
+def test_retry_with_another_model(visitor, workers_ai):
+    workers_ai.plays(sse({"response": "One."}), sse({"response": "Two."}))
+    visitor.on_workers_ai().ask("Hi").expect(visitor.answer).to_contain_text("One.")
+    visitor.choose("Model", "gpt-oss-20b")
+    visitor.page.get_by_role("button", name="Retry").click()
+    visitor.expect(visitor.answer).to_contain_text("Two.")
+    visitor.rest().expect(visitor.numbers).to_contain_text("gpt-oss-20b")
+    assert sent(workers_ai, 2) == [("user", "Hi")]
+
+
+COMPOSING = """(box) => {
+  const enter = {key: "Enter", bubbles: true, cancelable: true};
+  for (const composing of [{isComposing: true}, {keyCode: 229}])
+    box.dispatchEvent(new KeyboardEvent("keydown", {...enter, ...composing}));
+}"""
+
+
+def test_the_keys(visitor, neptun):
+    neptun.plays(going_on(silent=False), data_lines("Yes."))
+    visitor.on_neptun().box.fill("にほ")
+    visitor.box.evaluate(COMPOSING)
+    visitor.box.press("?")  # writes it
+    visitor.expect(visitor.box).to_have_value("にほ?")
+    assert (visitor.said(), neptun.requests) == ([], [])
+    visitor.box.press("Enter")
+    visitor.expect(visitor.answer).to_contain_text("So far.")
+    visitor.box.press("Escape")
+    visitor.rest().expect(visitor.notice).to_contain_text("Stopped. The text so far stays.")
+    visitor.expect(visitor.numbers).to_contain_text("end: stopped")
+    assert sent(neptun) == [("user", "にほ?")]
+
+    visitor.page.locator("h1").click()
+    visitor.page.keyboard.press("?")
+    keys = visitor.page.get_by_role("dialog")
+    visitor.expect(keys).to_contain_text("Stop the answer")
+    visitor.page.keyboard.press("Escape")
+    visitor.expect(keys).not_to_be_visible()
+    visitor.page.get_by_role("button", name="Keyboard").click()
+    keys.get_by_role("button", name="Close").click()
+    visitor.expect(keys).not_to_be_visible()
+
+
+def test_a_browser_in_german_reads_german_labels(visit, offline_playground):
+    page = visit(locale="de-DE")
+    page.goto(offline_playground.url)
+    page.get_by_placeholder("Frage stellen").fill("/demo cut")
+    page.get_by_role("button", name="Senden", exact=True).click()
+    page.get_by_role("link", name="Noch einmal").wait_for()
+    page.get_by_role("link", name="Hineinsehen").wait_for()
+    page.get_by_role("button", name="Senden", exact=True).wait_for()
+    page.get_by_role("tab", name="Gespräch").wait_for()
+    page.locator(".neptun-notice", has_text="The answer is incomplete.").wait_for()
