@@ -30,6 +30,7 @@ from neptun_demo.errors import (
     UpstreamError,
 )
 
+from .asking import ACCEPT
 from .protocol import NoWatch, Watch
 from .retries import seconds_of, spoken
 
@@ -39,8 +40,7 @@ LONGEST_BODY = 8 * 1024 * 1024
 LONGEST_QUOTE = 300
 
 _HEADERS = {
-    # Never text/html: the endpoint's framework would then send its errors as a page of 150 kB.
-    "Accept": "text/event-stream, text/plain, application/json",
+    "Accept": ACCEPT,
     # What is packed on the way is held back until there is enough of it to pack.
     "Accept-Encoding": "identity",
     "User-Agent": "neptun-playground",

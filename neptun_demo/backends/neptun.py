@@ -6,9 +6,8 @@ import json
 import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from urllib.parse import quote
 
-from neptun_demo.contract import Message, is_blank
+from neptun_demo.contract import Message
 from neptun_demo.conversation import BYTES_PER_TOKEN
 from neptun_demo.errors import (
     EmptyAnswer,
@@ -28,6 +27,7 @@ from neptun_demo.models import NEPTUN_OUTPUT_TOKENS, Model
 from neptun_demo.settings import BackendName
 from neptun_demo.streams import UNKNOWN, Event, Finish, Text, decode
 
+from .asking import neptun_address, neptun_body
 from .http import Incoming, Outgoing, Upstream
 from .protocol import Question, Retry
 from .retries import BACKOFF, with_retries
@@ -112,12 +112,10 @@ class Neptun:
         session = self._session if question.cookie is None else question.cookie.get_secret_value()
         if session is None:  # who_may() lets nobody come here without one
             raise Unauthorized("The Neptun endpoint needs a session.", "Give a neptun-session cookie.")
-        name = quote(question.model.name, safe="")
-        temporary = str(question.is_playground).lower()  # the server takes the lower-case word only
+        name, chat_id = question.model.name, question.chat_id
         return Outgoing(
             "POST",
-            # Both are always sent: the server answers 400 if either is absent (recorded).
-            f"{self._base}/api/ai/cloudflare/{name}/chat?chat_id={question.chat_id}&is_playground={temporary}",
+            neptun_address(self._base, name, chat_id, temporary=question.is_playground),
             headers={"Content-Type": "application/json", "Cookie": f"neptun-session={session}"},
             body=_body(question.messages),
             secrets={session: COOKIE},
@@ -125,17 +123,7 @@ class Neptun:
 
 
 def _body(messages: Sequence[Message]) -> bytes:
-    """The body as it is sent: empty assistant turns dropped, `<` and `>` escaped.
-
-    The server refuses a request with a blank content anywhere in its history, and one with a bare
-    `<` or `>` in it (recordings `content_blank_earlier`, `xss_*`).
-    """
-    sent = [
-        {"role": message.role, "content": message.content.replace("<", "&lt;").replace(">", "&gt;")}
-        for message in messages
-        if message.role == "user" or not is_blank(message.content)
-    ]
-    return json.dumps({"messages": sent}, ensure_ascii=False).encode()
+    return json.dumps(neptun_body(messages), ensure_ascii=False).encode()
 
 
 def _finish(finish: Finish, size: int) -> Finish:

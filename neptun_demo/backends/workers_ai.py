@@ -19,6 +19,7 @@ from neptun_demo.models import Model
 from neptun_demo.settings import BackendName
 from neptun_demo.streams import UNKNOWN, Event, Finish, Text, Thinking, Usage, decode, inline_thinking
 
+from .asking import is_gateway, workers_ai_address, workers_ai_body
 from .http import Incoming, Outgoing, Upstream, gather
 from .protocol import Question, Retry
 from .retries import BACKOFF, with_retries
@@ -47,8 +48,8 @@ class WorkersAI:
         self, upstream: Upstream, base: str, account: str, token: str, *, backoff: Sequence[float] = BACKOFF
     ) -> None:
         self._upstream = upstream
-        self._gateway = base.endswith("/workers-ai")
-        self._run = base if self._gateway else f"{base}/accounts/{account}/ai/run"
+        self._base = base
+        self._account = account
         self._search = f"{base}/accounts/{account}/ai/models/search"
         self._token = token
         self._secrets = {token: TOKEN, account: ACCOUNT}
@@ -68,7 +69,7 @@ class WorkersAI:
     async def models(self) -> list[Model]:
         """The rows of all pages of the account's list. Raises `UpstreamError`."""
         rows: list[Model] = []
-        if self._gateway:  # a gateway has no list
+        if is_gateway(self._base):  # a gateway has no list
             return rows
         for page in range(1, MOST_PAGES + 1):
             listing = await self._upstream.json(
@@ -128,16 +129,14 @@ class WorkersAI:
                 raise incoming.reported(cleaned(error.words)) from error.__cause__
 
     def _request(self, question: Question, *, stream: bool) -> Outgoing:
-        system = [{"role": "system", "content": question.system}] if question.system else []
-        messages = [{"role": message.role, "content": message.content} for message in question.messages]
-        body = {"messages": [*system, *messages], "stream": stream, **question.parameters}
+        body = workers_ai_body(question.messages, question.system, question.parameters, stream=stream)
         headers = {"Content-Type": "application/json", **self._authorization()}
         if question.conversation:
             # Lets Cloudflare send one conversation to where its beginning is cached: cheaper.
             headers["x-session-affinity"] = quote(question.conversation, errors="replace")  # a caller chose it
         return Outgoing(
             "POST",
-            f"{self._run}/{question.model.id}",
+            workers_ai_address(self._base, self._account, question.model.id),
             headers=headers,
             body=json.dumps(body, ensure_ascii=False).encode(),
             secrets=self._secrets,
