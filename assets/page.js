@@ -41,12 +41,6 @@
     link.textContent = neptun.word(link.hash.slice(1).replace(/^look-.*/, "look").replace("-", "_"));
   }
 
-  // Gradio's arrow is a button without a name inside of the button that it belongs to.
-  function passOver(arrow) {
-    arrow.setAttribute("aria-hidden", "true");
-    arrow.tabIndex = -1;
-  }
-
   function sweep(node) {
     if (node.nodeType === Node.TEXT_NODE) {
       const text = typed(node.nodeValue);
@@ -56,7 +50,6 @@
     if (node.nodeType !== Node.ELEMENT_NODE) return;
     if (node.matches(MESSAGE)) takeLabel(node);
     node.querySelectorAll(MESSAGE).forEach(takeLabel);
-    node.querySelectorAll(".thought-group .arrow button").forEach(passOver);
     node.querySelectorAll(OUR_LINKS).forEach(translate);
     const texts = document.createTreeWalker(node, NodeFilter.SHOW_TEXT);
     while (texts.nextNode()) sweep(texts.currentNode);

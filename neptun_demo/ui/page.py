@@ -25,7 +25,7 @@ DESCRIPTION = (
 
 ASSETS = Path(__file__).parents[2] / "assets"
 
-SCRIPTS = ("page.js", "talk.js")
+SCRIPTS = ("page.js", "access.js", "talk.js")
 STYLES = ("page.css", "talk.css")
 
 # The side bar is open where there is room for it; on a phone it would cover the page.
