@@ -31,6 +31,14 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """What a credential is: the playground's key (*is_key*), a Neptun *cookie*, or nothing at all."""
+
+    is_key: bool = False
+    cookie: SecretStr | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Admission:
     """Whose credentials are used: the visitor's own *cookie*, else the host's (if *spends*), else none."""
 
@@ -119,20 +127,27 @@ class Gate:
         begins like a key and is none is refused and never forwarded.
         Raises `Unauthorized`, and `Unavailable` for a back end that is not set up.
         """
-        shown = bare_cookie(access.credential)
-        has_key = bool(shown) and hmac.compare_digest(digest(shown), self._key)
-        cookie = self._cookie(shown) if shown and not has_key else None
-        if backend == "neptun" and cookie is not None:
-            return Admission(cookie=cookie)
-        if access.door == "http" and not has_key:
-            raise _refusal_at_a_route(backend, cookie)
+        shown = self.recognise(access.credential)
+        if backend == "neptun" and shown.cookie is not None:
+            return Admission(cookie=shown.cookie)
+        if access.door == "http" and not shown.is_key:
+            raise _refusal_at_a_route(backend, shown.cookie)
         if backend == "offline":
             return Admission()
         if backend not in self._host:
             raise _not_set_up(backend)
-        if not has_key and not self._open:
+        if not shown.is_key and not self._open:
             raise _needs_the_key(backend)
         return Admission(spends=True)
+
+    def recognise(self, credential: str) -> Shown:
+        """What *credential* is. Raises `Unauthorized` for a wrong key, and for what no cookie can be."""
+        shown = bare_cookie(credential)
+        if not shown:
+            return Shown()
+        if hmac.compare_digest(digest(shown), self._key):
+            return Shown(is_key=True)
+        return Shown(cookie=self._cookie(shown))
 
     @staticmethod
     def _cookie(shown: str) -> SecretStr:

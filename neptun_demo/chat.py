@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, aclosing, nullcontext, suppress
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import parameters
+from . import credentials, parameters
 from .access import Access, Admission, Budget, Gate
 from .answer import Start
 from .backends.protocol import Backend, NoWatch, Question, Retry, Watch
 from .catalogue import Catalogue
 from .contract import Message, is_blank, quoted, whole_characters
 from .conversation import trimmed
-from .errors import EmptyAnswer, Refused, TimedOut
+from .credentials import Finding
+from .errors import EmptyAnswer, Refused, TimedOut, Unauthorized
 from .models import BUILT_IN, TITLES, Model
 from .settings import BackendName, Settings
 from .streams import Event, Finish, Text, Thinking, Timing, Usage
+from .troubles import Troubles
 
 Conversation = Sequence[Message] | Callable[[], Sequence[Message]]
 """Messages, or how to read them: a door that must answer a missing credential before a bad body gives
@@ -64,6 +66,7 @@ class Chat:
         self.catalogue = catalogue
         self.budget = budget
         self.backends = backends
+        self.troubles = Troubles()
         self._gate = gate
         self._clock = clock
 
@@ -94,6 +97,15 @@ class Chat:
             case "offline":
                 return True
 
+    async def check_credential(self, access: Access) -> Finding:
+        """What the caller's credential is, and whether it is good. It asks nothing else, and spends nothing."""
+        try:
+            shown = self._gate.recognise(access.credential)
+        except Unauthorized as error:
+            return credentials.refused(error)
+        host = [name for name in TITLES if name != "offline" and self.set_up(name)]
+        return await credentials.checked(shown, self.backends["neptun"], host)
+
     async def reply(
         self, conversation: Conversation, options: Options, access: Access, watch: Watch | None = None
     ) -> AsyncGenerator[Start | Retry | Event, None]:
@@ -110,7 +122,7 @@ class Chat:
         question, dropped = self._question(backend, messages, options, admission, watch)
         asked = self.backends[backend]
         asked.check(question)
-        with self._slot(admission):
+        with self._slot(backend, admission):
             yield Start(
                 model=question.model.id,
                 backend=backend,
@@ -175,8 +187,14 @@ class Chat:
         )
         return question, dropped
 
-    def _slot(self, admission: Admission) -> AbstractContextManager[None]:
-        return self.budget.slot() if admission.spends else nullcontext()
+    @contextmanager
+    def _slot(self, backend: BackendName, admission: Admission) -> Iterator[None]:
+        """Around an answer: on the host's account it is counted, and what is wrong with it is noted."""
+        if not admission.spends:
+            yield
+            return
+        with self.budget.slot(), self.troubles.watching(backend):
+            yield
 
 
 def _checked(messages: Sequence[Message]) -> list[Message]:

@@ -21,6 +21,12 @@ Foreign exceptions are translated where they occur, once, and chained.
 
 from __future__ import annotations
 
+from typing import Literal
+
+AccountTrouble = Literal["quota", "token", "account", "session"]
+"""What is wrong with the host's own account at a far end, whatever it is asked: its daily allocation is used
+up, its token or session is refused, or it is not known."""
+
 # The statusMessage of a status that the endpoint's documentation has no phrase for. The words for
 # 405 and 413 are those of the endpoint's server (recordings `method_get`, `size_2000000`).
 PHRASES = {
@@ -122,7 +128,7 @@ class Rejected(UpstreamError):
     """The far end refused before its first byte.
 
     *status* is the one that our callers get, *upstream_status* the one that the far end sent, *code*
-    its own error code, if it named one.
+    its own error code, if it named one, *trouble* what it tells about the host's account, if it does.
     """
 
     def __init__(
@@ -135,11 +141,13 @@ class Rejected(UpstreamError):
         code: int | None = None,
         phrase: str | None = None,
         retry_after: float | None = None,
+        trouble: AccountTrouble | None = None,
     ) -> None:
         super().__init__(sentence, advice, status=status, retry_after=retry_after)
         self.upstream_status = upstream_status or status
         self.code = code
         self.phrase = phrase
+        self.trouble = trouble
 
 
 class NoConnection(UpstreamError):

@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 
 from neptun_demo.errors import (
+    AccountTrouble,
     Cut,
     Malformed,
     NoConnection,
@@ -170,6 +171,7 @@ class Incoming:
         status: int,
         code: int | None = None,
         phrase: str | None = None,
+        trouble: AccountTrouble | None = None,
     ) -> Rejected:
         """The error for this answer's status, with the wait that the far end asks for, if it does."""
         wait = seconds_of(self.headers.get("retry-after"))
@@ -183,6 +185,7 @@ class Incoming:
             code=code,
             phrase=phrase,
             retry_after=wait,
+            trouble=trouble,
         )
 
     def reported(self, words: str) -> Reported:

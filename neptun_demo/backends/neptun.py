@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+
+from pydantic import SecretStr
 
 from neptun_demo.contract import Message
 from neptun_demo.conversation import BYTES_PER_TOKEN
@@ -17,6 +20,7 @@ from neptun_demo.errors import (
     Refused,
     Rejected,
     Reported,
+    TimedOut,
     TooLarge,
     Unauthorized,
     Unavailable,
@@ -38,6 +42,9 @@ TOO_LARGE = 2_000_000
 # An answer of this many estimated tokens was probably ended by the endpoint's cap of 256.
 PROBABLY_CUT = 240
 CUT_BY_THE_CAP = f"probably cut at the endpoint's {NEPTUN_OUTPUT_TOKENS} tokens (estimate)"
+
+# Seconds that the check of a session may take: a person waits beside the button.
+CHECK_TIMEOUT = 8.0
 
 COOKIE = "NEPTUN_SESSION"
 """The name that stands for the cookie wherever a request is shown."""
@@ -82,6 +89,33 @@ class Neptun:
     async def models(self) -> list[Model]:
         """The rows of the endpoint's public list. Raises `UpstreamError`."""
         return neptun_rows(await self._upstream.json(Outgoing("GET", f"{self._base}/models")))
+
+    async def knows(self, cookie: SecretStr) -> bool:
+        """Whether the endpoint knows this session: `HEAD /api/auth/check`, 204 or 401 (recorded).
+
+        The 401 sets a new, empty session, which nobody keeps. Raises `UpstreamError`.
+        """
+        session = cookie.get_secret_value()
+        request = Outgoing(
+            "HEAD",
+            f"{self._base}/api/auth/check",
+            headers={"Cookie": f"neptun-session={session}"},
+            secrets={session: COOKIE},
+        )
+        try:
+            async with asyncio.timeout(CHECK_TIMEOUT), self._upstream.open(request) as incoming:
+                if incoming.status in (204, 401):
+                    return incoming.status == 204
+                raise incoming.rejected(
+                    f"The Neptun endpoint answered the check with {incoming.status}.",
+                    _advice(incoming.status, ""),
+                    status=502,
+                )
+        except TimeoutError as error:
+            raise TimedOut(
+                f"The Neptun endpoint did not answer the check within {CHECK_TIMEOUT:g} seconds.",
+                "Try again later.",
+            ) from error
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -216,6 +250,7 @@ def _wrong_session(incoming: Incoming, *, own_cookie: bool) -> Rejected:
         "The Neptun endpoint does not accept the host's session.",
         "The host has to renew NEPTUN_SESSION; a cookie of your own works at once.",
         status=401,
+        trouble="session",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from pydantic import SecretStr
 
@@ -93,4 +93,13 @@ class Backend(Protocol):
 
     async def aclose(self) -> None:
         """Close the connections."""
+        ...
+
+
+@runtime_checkable
+class KnowsSessions(Protocol):
+    """A back end that can tell whether a session is good, without asking anything with it."""
+
+    async def knows(self, cookie: SecretStr) -> bool:
+        """Whether the far end knows the session. Raises `UpstreamError` if it does not tell in time."""
         ...

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from neptun_demo.errors import Rejected
+from neptun_demo.errors import AccountTrouble, Rejected
 
 from .http import Incoming
 
@@ -79,6 +79,8 @@ _BY_STATUS: Mapping[int, tuple[str, str]] = {
         "Try again in a minute.",
     ),
 }
+# Those that are about the host's account, and not about what was asked.
+_TROUBLES: Mapping[tuple[str, str], AccountTrouble] = {_TOKEN: "token", _ACCOUNT: "account", _QUOTA: "quota"}
 _REDIRECTED = (
     "Workers AI redirects, which is not followed with a token.",
     "The host checks CLOUDFLARE_BASE_URL.",
@@ -95,7 +97,13 @@ def rejection(incoming: Incoming, body: bytes) -> Rejected:
     sentence, advice = MEANINGS.get(code or 0, by_status)
     source = f"{status}, code {code}" if code else f"{status}"
     said = f"{source}: {words}" if words else source
-    return incoming.rejected(f"{sentence.removesuffix('.')} ({said}).", advice, status=_ours(status), code=code)
+    return incoming.rejected(
+        f"{sentence.removesuffix('.')} ({said}).",
+        advice,
+        status=_ours(status),
+        code=code,
+        trouble=_TROUBLES.get((sentence, advice)),
+    )
 
 
 def cleaned(words: str) -> str:
