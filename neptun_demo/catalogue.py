@@ -22,6 +22,8 @@ class Catalogue:
 
     def __init__(self) -> None:
         self._live: dict[BackendName, tuple[Model, ...]] = {}
+        self.revision = 0
+        """Goes up when any rows become others: whoever shows them compares it."""
 
     def rows(self, backend: BackendName) -> tuple[Model, ...]:
         """The models of *backend*, never empty."""
@@ -33,8 +35,9 @@ class Catalogue:
 
     def replace(self, backend: BackendName, rows: Sequence[Model]) -> None:
         """Take a live list; an empty one is no list."""
-        if rows:
+        if rows and self._live.get(backend) != tuple(rows):
             self._live[backend] = tuple(rows)
+            self.revision += 1
 
     def find(self, backend: BackendName, name: str) -> Model:
         """The model of *backend* that bears *name*, in any of its forms.

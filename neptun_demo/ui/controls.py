@@ -1,11 +1,12 @@
-"""The controls beside the conversation, and what each back end does with them.
+"""The controls of one answer: back end, model, and what it is asked with. Each says what it is good for here.
 
-A control that the chosen back end ignores is disabled, and says why.
+A control that the chosen back end or model ignores is disabled, and says why. Controls can be built more than
+once on a page, around one credential.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -16,32 +17,40 @@ from neptun_demo import parameters
 from neptun_demo.access import Access
 from neptun_demo.chat import Chat, Options
 from neptun_demo.errors import Refused
-from neptun_demo.models import NEPTUN_OUTPUT_TOKENS, TITLES, Model
+from neptun_demo.models import TITLES, Model
 from neptun_demo.settings import BackendName
 
-SAMPLING = ("max_tokens", "temperature", "top_p")
+from . import model_card
+from .ranges import VALUES, able
 
-_NO_SYSTEM_PROMPT = {
-    "neptun": "The Neptun endpoint takes none. Put the instruction into your first message.",
-    "offline": "The offline guide is no model and takes none.",
-}
-_NO_SAMPLING = {
-    "neptun": {
-        "max_tokens": f"The Neptun endpoint ignores it and ends every answer at {NEPTUN_OUTPUT_TOKENS} tokens.",
-        "temperature": "The Neptun endpoint ignores it and always takes 0.6.",
-        "top_p": "The Neptun endpoint ignores it.",
-    },
-    "offline": dict.fromkeys(SAMPLING, "The offline guide is no model and takes none."),
-}
-_NO_STORING = {
-    "workers-ai": "Workers AI stores no chats.",
-    "offline": "The offline guide stores no chats.",
-}
+AT_ONCE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
+
+ASKED = (
+    "backend",
+    "model",
+    "credential",
+    "temporary",
+    "chat_id",
+    "system",
+    "max_tokens",
+    "temperature",
+    "top_p",
+    "reasoning_effort",
+    "seed",
+    "stop",
+)
+"""The controls whose values make a question, in the order in which a listener gets them."""
+
+CHOSEN = tuple(name for name in ASKED if name != "credential")
+"""Those of `ASKED` that decide what the others are good for. The credential does not, and stays where it is."""
+
+CHANGING = (*CHOSEN[1:], "card", "sent")
+"""What `changes()` is about."""
 
 
 @dataclass(frozen=True)
 class Controls:
-    """The components, in the order in which a listener gets their values."""
+    """The components. *card* and *sent* are HTML: what is known of the model, and what it will be sent."""
 
     backend: gr.Dropdown
     model: gr.Dropdown
@@ -52,149 +61,188 @@ class Controls:
     max_tokens: gr.Slider
     temperature: gr.Slider
     top_p: gr.Slider
+    reasoning_effort: gr.Dropdown
+    seed: gr.Number
+    stop: gr.Textbox
+    card: gr.HTML
+    sent: gr.HTML
 
     @property
     def all(self) -> list[Component]:
-        return list(vars(self).values())
+        """As `asked()` gets their values."""
+        return self._named(ASKED)
+
+    @property
+    def chosen(self) -> list[Component]:
+        """As `changes()` gets their values."""
+        return self._named(CHOSEN)
 
     @property
     def changing(self) -> list[Component]:
-        """Those that `changes()` is about."""
-        return [self.model, *self.all[3:]]
+        """As `changes()` gives their updates."""
+        return self._named(CHANGING)
+
+    def _named(self, names: Sequence[str]) -> list[Component]:
+        return [getattr(self, name) for name in names]
 
 
-def build_controls(chat: Chat) -> Controls:
-    """The controls, as they stand for the app's own back end and model."""
-    backend = chat.default_backend
-    now = _changes(chat, backend, chat.default_model(backend), temporary=True, temperature=None)
-    return Controls(
-        backend=gr.Dropdown(
-            [(title, name) for name, title in TITLES.items()], value=backend, label="Back end", filterable=False
-        ),
-        model=gr.Dropdown(label="Model", allow_custom_value=True, interactive=True, **now["model"]),
-        credential=gr.Textbox(
-            value="",  # never anything else: a component's value is sent to every visitor
-            type="password",
-            label="Cookie or playground key",
-            info="Your neptun-session cookie, or the key of this playground. It is kept in this box alone.",
-            elem_id="credential",  # its autocomplete is turned off in page.js: Gradio ignores ours here
-        ),
-        temporary=gr.Checkbox(value=True, label="Temporary chat", **now["temporary"]),
-        chat_id=gr.Number(value=-1, label="Chat id", **now["chat_id"]),
-        system=gr.Textbox(value="", lines=3, max_lines=8, label="System prompt", **now["system"]),
-        max_tokens=gr.Slider(label="Max tokens", step=1, precision=0, **now["max_tokens"]),
-        temperature=gr.Slider(label="Temperature", step=0.1, **now["temperature"]),
-        top_p=gr.Slider(label="Top p", step=0.001, **now["top_p"]),
+def build_backend(chat: Chat) -> gr.Dropdown:
+    """The choice of a back end."""
+    choices = [(title, name) for name, title in TITLES.items()]
+    return gr.Dropdown(choices, value=chat.default_backend, label="Back end", filterable=False)
+
+
+def build_credential() -> gr.Textbox:
+    """The box for the one credential of a page."""
+    return gr.Textbox(
+        value="",  # never anything else: a component's value is sent to every visitor
+        type="password",
+        label="Cookie or playground key",
+        info="Your neptun-session cookie, or the key of this playground. It is kept in this box alone.",
+        elem_id="credential",  # its autocomplete is turned off in page.js: Gradio ignores ours here
     )
 
 
-def changes(
-    chat: Chat, backend: str, model_name: str | None, *, temporary: bool, temperature: float | None
-) -> list[Any]:
-    """What becomes of `Controls.changing` when this is chosen. Without a *model_name*: the default's."""
-    name: BackendName = backend if backend in get_args(BackendName) else chat.default_backend  # type: ignore[assignment]
+def build_controls(
+    chat: Chat,
+    credential: gr.Textbox | None = None,
+    *,
+    backend: gr.Dropdown | None = None,
+    model_id: str | None = None,
+) -> Controls:
+    """Controls as they stand for the app's own back end and model.
+
+    They share a *credential* that stands elsewhere on the page; so may the *backend* stand elsewhere.
+    *model_id* is the one `elem_id` of them, by which a script finds the choice of the model.
+    """
+    backend = backend or build_backend(chat)
+    credential = credential or build_credential()
+    now = _changes(chat, chat.default_backend, chat.default_model(chat.default_backend), {})
+    model = gr.Dropdown(
+        label="Model",
+        allow_custom_value=True,
+        filterable=True,
+        interactive=True,
+        elem_id=model_id,
+        **now["model"],
+    )
+    card = gr.HTML(padding=False, **now["card"])
+    sent = gr.HTML(padding=False, **now["sent"])
+    temporary = gr.Checkbox(value=True, label="Temporary chat", **now["temporary"])
+    chat_id = gr.Number(value=-1, label="Chat id", **now["chat_id"])
+    system = gr.Textbox(value="", lines=3, max_lines=8, label="System prompt", **now["system"])
+    max_tokens = gr.Slider(label="Max tokens", step=1, precision=0, **now["max_tokens"])
+    temperature = gr.Slider(label="Temperature", step=0.1, **now["temperature"])
+    top_p = gr.Slider(label="Top p", step=0.001, **now["top_p"])
+    with gr.Accordion("More parameters", open=False, elem_classes="more"):
+        effort = gr.Dropdown(label="Reasoning effort", allow_custom_value=True, **now["reasoning_effort"])
+        seed = gr.Number(label="Seed", precision=0, **now["seed"])
+        stop = gr.Textbox(label="Stop at", lines=2, max_lines=4, **now["stop"])
+    return Controls(
+        backend=backend,
+        model=model,
+        credential=credential,
+        temporary=temporary,
+        chat_id=chat_id,
+        system=system,
+        max_tokens=max_tokens,
+        temperature=temperature,
+        top_p=top_p,
+        reasoning_effort=effort,
+        seed=seed,
+        stop=stop,
+        card=card,
+        sent=sent,
+    )
+
+
+def listen(chat: Chat, controls: Controls) -> None:
+    """What changes when a visitor chooses another back end, model, or kind of chat, or sets a parameter."""
+
+    def choose_backend(*values: Any) -> list[Any]:
+        return changes(chat, values, another_backend=True)
+
+    def choose(*values: Any) -> list[Any]:
+        return changes(chat, values)
+
+    def tell(*values: Any) -> str:
+        return sent_now(chat, dict(zip(CHOSEN, values, strict=True)))
+
+    chosen, changing = controls.chosen, controls.changing
+    # `.input`: `.change` would also run when the page itself sets the value.
+    controls.backend.input(choose_backend, chosen, changing, **AT_ONCE)
+    for control in (controls.model, controls.temporary):
+        control.input(choose, chosen, changing, **AT_ONCE)
+    # While one is on its way, of all that follow only the last is asked: a slider that is drawn costs little.
+    moved = [getattr(controls, name).change for name in VALUES]
+    gr.on(moved, tell, chosen, [controls.sent], trigger_mode="always_last", **AT_ONCE)
+
+
+def changes(chat: Chat, values: Sequence[Any], *, another_backend: bool = False) -> list[Any]:
+    """What becomes of `Controls.changing` when the *values* of `Controls.chosen` are chosen.
+
+    With *another_backend* its own model is chosen with it. Whatever a visitor set stays where it can.
+    """
+    chosen = dict(zip(CHOSEN, values, strict=True))
+    name, asked_for = _backend_of(chat, chosen["backend"]), chosen["model"]
+    unknown = None
     try:
-        model = chat.catalogue.find(name, model_name) if model_name else chat.default_model(name)
-    except Refused:  # said when a question is asked; until then the ranges of the default are shown
-        model = chat.default_model(name)
-    updates = _changes(chat, name, model, temporary=temporary, temperature=temperature)
-    for name_ in ("max_tokens", "top_p", *(["model"] if model_name else [])):
-        del updates[name_]["value"]  # what the visitor set stays
-    return [gr.update(**change) for change in updates.values()]
+        model = (
+            chat.catalogue.find(name, asked_for)
+            if asked_for and not another_backend
+            else chat.default_model(name)
+        )
+    except Refused as error:  # the card says it; until then the ranges of the default are shown
+        model, unknown = chat.default_model(name), error
+    updates = _changes(chat, name, model, chosen)
+    if not another_backend and asked_for:
+        del updates["model"]["value"]
+    if unknown:
+        updates["card"]["value"], updates["sent"]["value"] = model_card.no_card(unknown), ""
+    return [gr.update(**updates[name]) for name in CHANGING]
+
+
+def _backend_of(chat: Chat, backend: Any) -> BackendName:
+    return backend if backend in get_args(BackendName) else chat.default_backend
 
 
 def _changes(
-    chat: Chat, backend: BackendName, model: Model, *, temporary: bool, temperature: float | None
+    chat: Chat, backend: BackendName, model: Model, chosen: Mapping[str, Any]
 ) -> dict[str, dict[str, Any]]:
-    storing = _NO_STORING.get(backend)
+    """The properties of each control. Without a value among *chosen* it gets the one to begin with; else it
+    gets another one only where its own is not possible with this *model*."""
+    highest = chat.settings.playground_max_tokens
+    able_now = able(backend, model, highest, chosen)
+    values = {**chosen, **{name: able_now[name]["value"] for name in VALUES if "value" in able_now[name]}}
     return {
         "model": {"choices": model_choices(chat, backend), "value": model.id},
-        "temporary": _able(storing, "Neptun does not store it."),
-        "chat_id": _able(
-            storing or ("A temporary chat has none." if temporary else None),
-            "Of a chat of yours at Neptun, which stores question and answer there.",
-        ),
-        "system": _able(_NO_SYSTEM_PROMPT.get(backend), "Stays in front of the conversation."),
-        **_sampling(chat, model, temperature),
+        **able_now,
+        "card": {"value": model_card.card(chat.catalogue, model)},
+        "sent": {"value": model_card.sent(model, sampling(model, values), highest)},
     }
 
 
 def model_choices(chat: Chat, backend: BackendName) -> list[tuple[str, str]]:
-    """The models of *backend* as the catalogue has them now: what is shown, and the id."""
-    return [
-        (f"{row.name} (paid plan)" if row.paid else row.name, row.id) for row in chat.catalogue.rows(backend)
-    ]
+    """The models of *backend* as the catalogue has them now: what is shown and searched, and the id.
+
+    A live list is in no order, and is long: it is sorted by name.
+    """
+    rows = chat.catalogue.rows(backend)
+    if chat.catalogue.is_live(backend):
+        rows = tuple(sorted(rows, key=lambda row: row.name.lower()))
+    return [(f"{row.name}{model_card.mark(row)}", row.id) for row in rows]
 
 
-def _sampling(chat: Chat, model: Model, temperature: float | None) -> dict[str, dict[str, Any]]:
-    """The sampling controls, with the model's own ranges. *temperature* stays where it can."""
-    reasons = _NO_SAMPLING.get(model.backend, {})
-    ranges = parameters.accepted(model) or parameters.RANGES["legacy"]
-    warmth, nucleus = ranges["temperature"], ranges["top_p"]
-    highest = chat.settings.playground_max_tokens
-    return {
-        "max_tokens": {
-            "minimum": 1,
-            "maximum": highest,
-            "value": min(parameters.DEFAULT_MAX_TOKENS, highest),
-            **_able(reasons.get("max_tokens"), "Thinking counts."),
-        },
-        "temperature": {
-            "minimum": warmth.low,
-            "maximum": warmth.high,
-            "value": _kept(temperature, warmth),
-            **_able(reasons.get("temperature"), f"{warmth.default:g} is the model's own: then none is sent."),
-        },
-        "top_p": {
-            "minimum": nucleus.low,
-            "maximum": nucleus.high,
-            "value": nucleus.high,
-            **_able(reasons.get("top_p"), f"At {nucleus.high:g} none is sent."),
-        },
-    }
-
-
-_OWN_TEMPERATURES = {ranges["temperature"].default for ranges in parameters.RANGES.values()}
-
-
-def _kept(temperature: float | None, within: parameters.Range) -> float | None:
-    """The temperature that the visitor set, where the model takes it; else the model's own."""
-    if temperature is None or temperature in _OWN_TEMPERATURES or not within.low <= temperature <= within.high:
-        return within.default
-    return temperature
-
-
-def _able(reason_against: str | None, info: str) -> dict[str, Any]:
-    return {"interactive": reason_against is None, "info": reason_against or info}
-
-
-def state_of(chat: Chat, backend: str) -> str:
-    """One line of Markdown: what answers now, and what that takes."""
-    match backend:
-        case "neptun":
-            return _neptun(chat)
-        case "workers-ai":
-            return _workers_ai(chat)
-        case _:
-            return (
-                "**The offline guide answers.** It is no model: it knows this playground's handbook, and plays"
-                " `/demo`s. For a model, choose another back end."
-            )
-
-
-def _neptun(chat: Chat) -> str:
-    if not chat.set_up("neptun"):
-        return "**The Neptun endpoint answers, with your own cookie.** The box for it is among the settings."
-    if not chat.settings.playground_open:
-        return "**The Neptun endpoint answers, with the playground's key** or with your own Neptun cookie."
-    return "**The Neptun endpoint answers**, in temporary chats on the host's session or with your own cookie."
-
-
-def _workers_ai(chat: Chat) -> str:
-    if not chat.set_up("workers-ai"):
-        return "**Workers AI cannot answer here:** the host has set up no account. Choose another back end."
-    key = "" if chat.settings.playground_open else ", with the playground's key"
-    return f"**Workers AI answers{key}.** The host pays for {chat.budget.left} more answers today."
+def sent_now(chat: Chat, chosen: Mapping[str, Any]) -> str:
+    """The line about the parameters that go out now; empty while no model is known."""
+    backend = _backend_of(chat, chosen["backend"])
+    try:
+        model = (
+            chat.catalogue.find(backend, chosen["model"]) if chosen["model"] else chat.default_model(backend)
+        )
+    except Refused:
+        return ""
+    return model_card.sent(model, sampling(model, chosen), chat.settings.playground_max_tokens)
 
 
 def asked(chat: Chat, values: Sequence[Any], conversation: str) -> tuple[Options, Access]:
@@ -202,31 +250,44 @@ def asked(chat: Chat, values: Sequence[Any], conversation: str) -> tuple[Options
 
     *conversation* is its id. What a disabled control still holds is not asked for.
     """
-    backend, model, credential, temporary, chat_id, system, *sampling = values
-    backend, model = _text(backend, "The back end"), _text(model, "The model")
-    stored = backend == "neptun" and not temporary
+    given = dict(zip(ASKED, values, strict=True))
+    backend, name = _text(given["backend"], "The back end"), _text(given["model"], "The model")
+    stored = backend == "neptun" and not given["temporary"]
     tuned = backend == "workers-ai"
     options = Options(
         backend=backend,
-        model=model,
-        system=_text(system, "The system prompt") if tuned else "",
-        parameters=_parameters(chat, model, sampling) if tuned else {},
-        chat_id=_stored_id(chat_id) if stored else -1,
+        model=name,
+        system=_text(given["system"], "The system prompt") if tuned else "",
+        parameters=_parameters(chat, name, given) if tuned else {},
+        chat_id=_stored_id(given["chat_id"]) if stored else -1,
         is_playground=not stored,
         conversation=conversation,
     )
-    return options, Access("page", _text(credential, "The credential"))
+    return options, Access("page", _text(given["credential"], "The credential"))
 
 
-def _parameters(chat: Chat, name: str, sampling: Sequence[Any]) -> dict[str, Any]:
-    """The sampling parameters; what stands at the model's own value is not sent."""
+def _parameters(chat: Chat, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     model = chat.catalogue.find("workers-ai", name) if name else chat.default_model("workers-ai")
-    max_tokens, temperature, top_p = sampling
+    return sampling(model, given)
+
+
+def sampling(model: Model, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that *given* values of the controls ask *model* for; `None` for each that is not sent.
+
+    What stands at the model's own value is not sent, nor what the model does not take: its control is disabled.
+    """
+    if model.backend != "workers-ai":
+        return {}
     ranges = parameters.accepted(model)
+    temperature, top_p = given.get("temperature"), given.get("top_p")
+    stops = [line for line in str(given.get("stop") or "").splitlines() if line]
     return {
-        "max_tokens": max_tokens,
+        "max_tokens": given.get("max_tokens"),
         "temperature": None if temperature == ranges["temperature"].default else temperature,
         "top_p": None if top_p == ranges["top_p"].high else top_p,
+        "reasoning_effort": (given.get("reasoning_effort") or None) if model.efforts else None,
+        "seed": given.get("seed"),
+        "stop": (stops or None) if model.family == "openai" else None,
     }
 
 

@@ -13,7 +13,7 @@ from neptun_demo.gradio_api import add_api
 
 from .answering import Answering, Unseen
 from .blocks import Page
-from .controls import Controls, build_controls, changes, state_of
+from .connect import build_connect
 from .talk import Talk
 from .theme import THEME
 from .words import ENGLISH, GERMAN, I18N, label
@@ -25,8 +25,8 @@ DESCRIPTION = (
 
 ASSETS = Path(__file__).parents[2] / "assets"
 
-SCRIPTS = ("page.js", "access.js", "talk.js")
-STYLES = ("page.css", "talk.css")
+SCRIPTS = ("page.js", "access.js", "talk.js", "connect.js")
+STYLES = ("page.css", "talk.css", "connect.css")
 
 # The side bar is open where there is room for it; on a phone it would cover the page.
 OPEN_SETTINGS = """() => {
@@ -44,12 +44,13 @@ def build(chat: Chat) -> gr.Blocks:
     with page:
         with gr.Sidebar(label="Settings", open=False, elem_id="settings"):
             gr.HTML("<h2>Settings</h2>", padding=False)
-            controls = build_controls(chat)
+            connect = build_connect(chat)
         gr.HTML(_header(), elem_id="header", padding=False)
-        state = gr.Markdown(state_of(chat, chat.default_backend), elem_id="state")
         with gr.Tabs(elem_id="ways"), gr.Tab(label("chat"), id="chat", elem_id="chat"):
-            Talk(answering, controls)
-        _wire(chat, page, controls, state)
+            talk = Talk(answering, connect.controls)
+        connect.listen(page)
+        connect.after(talk.ended)
+        page.load(None, js=OPEN_SETTINGS, **_AT_ONCE)
         add_api(chat)
     return page
 
@@ -65,32 +66,6 @@ def launch_arguments() -> dict[str, Any]:
         "favicon_path": ASSETS / "icon.svg",
         "footer_links": ["api", "gradio"],
     }
-
-
-def _wire(chat: Chat, page: gr.Blocks, controls: Controls, state: gr.Markdown) -> None:
-    """What changes when a visitor chooses another back end, model, or kind of chat."""
-
-    def choose_backend(backend: str, temporary: bool, temperature: float | None) -> list[Any]:
-        chosen = changes(chat, backend, None, temporary=temporary, temperature=temperature)
-        return [state_of(chat, backend), *chosen]
-
-    def choose(backend: str, model: str | None, temporary: bool, temperature: float | None) -> list[Any]:
-        return changes(chat, backend, model, temporary=temporary, temperature=temperature)
-
-    backend, model, temporary, temperature = (
-        controls.backend,
-        controls.model,
-        controls.temporary,
-        controls.temperature,
-    )
-    chosen = [state, *controls.changing]
-    # `.input`: `.change` would also run when the page itself sets the value.
-    backend.input(choose_backend, [backend, temporary, temperature], chosen, **_AT_ONCE)
-    for control in (model, temporary):
-        control.input(choose, [backend, model, temporary, temperature], controls.changing, **_AT_ONCE)
-    page.load(None, js=OPEN_SETTINGS, **_AT_ONCE)
-    # Live lists may have come since the page was built.
-    page.load(choose_backend, [backend, temporary, temperature], chosen, **_AT_ONCE)
 
 
 def _header() -> str:

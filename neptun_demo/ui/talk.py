@@ -18,6 +18,7 @@ from neptun_demo.contract import is_blank
 from .answering import Answering, is_running
 from .bridge import bridge, told
 from .chatbot import Chatbot
+from .connect import first_visit
 from .controls import Controls, asked
 from .display import DELIMITERS, typed
 from .notices import Notice
@@ -84,7 +85,12 @@ class Talk(gr.ChatInterface):
         self.ended: list[Any] = []
         super().__init__(
             self._answer,
-            chatbot=conversation("conversation", editable="user", buttons=["copy", "copy_all"]),
+            chatbot=conversation(
+                "conversation",
+                placeholder=first_visit(answering.chat),
+                editable="user",
+                buttons=["copy", "copy_all"],
+            ),
             textbox=message_box("message"),
             additional_inputs=[*controls.all],
             flagging_mode="never",

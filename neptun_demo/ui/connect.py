@@ -1,0 +1,148 @@
+"""Connect: what answers now and on whose account, the credential and its check, and how to get one.
+
+The credential goes from its box to the server and is never sent back: what comes back are words about it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import gradio as gr
+
+from neptun_demo.access import Access
+from neptun_demo.chat import Chat
+from neptun_demo.credentials import Finding
+
+from .controls import AT_ONCE, CHANGING, build_backend, build_controls, build_credential, changes, listen
+from .display import literal
+from .state_line import state_of
+
+FIRST_LOOK, LAST_LOOK = 4.0, 300.0
+"""Seconds between two looks for news of the host (live lists, budget, trouble): short at first, then longer."""
+
+MOST_CHECKS = 20
+"""Checks at a time, over all visitors; more wait for their turn."""
+
+
+class Connect:
+    """The panel, built where it is made. *controls* are the conversation's own, *state* says what answers now.
+
+    *looked* is the event after which the page knows what the host knows: what sets controls when the page is
+    opened (a link, a kept conversation) is chained to it.
+    """
+
+    def __init__(self, chat: Chat) -> None:
+        self._chat = chat
+        backend = build_backend(chat)
+        self.state = gr.HTML(state_of(chat, chat.default_backend), elem_id="state", padding=False)
+        credential = build_credential()
+        with gr.Row(elem_classes="neptun-checking"):
+            self._check = gr.Button("Check", size="sm", scale=0, min_width=72, elem_id="check")
+            self._found = gr.HTML("", elem_id="checked", padding=False)
+        self.controls = build_controls(chat, credential, backend=backend, model_id="model")
+        self._begun_with = chat.default_model(chat.default_backend).id
+        # What of the catalogue this page has seen, and when it looks again.
+        self._seen = gr.State(chat.catalogue.revision)
+        self._timer = gr.Timer(FIRST_LOOK)
+        self.looked: Any = None
+
+    def listen(self, page: gr.Blocks) -> None:
+        """Set the panel going, once *page* has everything that it consists of."""
+        listen(self._chat, self.controls)
+        self.after([self.controls.backend.input])
+        self._listen_to_the_button()
+        shown = [self._seen, self.state, *self.controls.changing]
+        known = [self._seen, *self.controls.chosen]
+        self.looked = page.load(self._look, known, shown, **AT_ONCE)
+        self._timer.tick(self._look_again, [self._timer, *known], [self._timer, *shown], **AT_ONCE)
+
+    def after(self, events: Iterable[Callable[..., Any]]) -> None:
+        """Say anew what answers after each of *events*, such as the end of an answer."""
+        for event in events:
+            event(self._state, [self.controls.backend], [self.state], **AT_ONCE)
+
+    def _state(self, backend: str) -> str:
+        return state_of(self._chat, backend)
+
+    def _look(self, seen: int, *chosen: Any) -> list[Any]:
+        """What is new at the host. Whatever the visitor chose stays, in a list as it is now."""
+        now = self._chat.catalogue.revision
+        backend, model = chosen[0], chosen[1]
+        state = state_of(self._chat, backend)
+        if now == seen:
+            return [gr.skip(), state, *(gr.skip() for _ in CHANGING)]
+        # The configured model may have come with the list.
+        untouched = backend == self._chat.default_backend and model == self._begun_with
+        return [now, state, *changes(self._chat, chosen, another_backend=untouched)]
+
+    def _look_again(self, after: float, seen: int, *chosen: Any) -> list[Any]:
+        return [gr.update(value=min(2 * after, LAST_LOOK)), *self._look(seen, *chosen)]
+
+    def _listen_to_the_button(self) -> None:
+        credential, found = self.controls.credential, self._found
+        pressed = [self._check.click, credential.submit]
+        for press in pressed:
+            press(None, None, [found], js=_says("Checking …"), **AT_ONCE)
+        checking = gr.on(
+            pressed,
+            self._checked,
+            [credential],
+            [found],
+            api_visibility="private",
+            show_progress="hidden",
+            concurrency_limit=MOST_CHECKS,
+        )
+        checking.failure(None, None, [found], js=_says("The check failed. Try again."), **AT_ONCE)
+        # What was found is true of what was checked, and of nothing that is typed after it.
+        credential.input(None, None, [found], js="() => ''", **AT_ONCE)
+
+    async def _checked(self, credential: str) -> str:
+        return found(await self._chat.check_credential(Access("page", credential or "")))
+
+
+def build_connect(chat: Chat) -> Connect:
+    """The panel, in the Blocks that are being built."""
+    return Connect(chat)
+
+
+def found(finding: Finding) -> str:
+    """What a check found, to stand beside its button."""
+    sentence, advice = literal(finding.sentence), literal(finding.advice)
+    return f'<p class="neptun-check {finding.verdict}"><strong>{sentence}</strong> {advice}</p>'
+
+
+def _says(words: str) -> str:
+    line = f'<p class="neptun-check">{words}</p>'
+    return f"() => {json.dumps(line)}"
+
+
+def first_visit(chat: Chat) -> str | None:
+    """Markdown for a conversation that is empty yet: how to connect. `None` where a model answers at once."""
+    if chat.default_backend != "offline" and chat.settings.playground_open:
+        return None
+    return FIRST_VISIT.format(neptun=chat.settings.neptun_base_url, workers_ai=_how_to_workers_ai(chat))
+
+
+FIRST_VISIT = (
+    "### The offline guide answers without any account\n\n"
+    "For a model, choose a back end under *Settings*:\n\n"
+    "- **Neptun endpoint** – log in to [Neptun]({neptun}). In your browser's developer tools, under"
+    " *Application → Cookies*, copy the value of `neptun-session` into the box; *Check* says if it is good.\n"
+    "- **Cloudflare Workers AI** – {workers_ai}"
+)
+
+_ACCOUNT_OF_THE_HOST = (
+    "whoever starts this app sets `CLOUDFLARE_ACCOUNT_ID` and `CLOUDFLARE_API_TOKEN`. The id stands on the"
+    " Workers AI page of [Cloudflare's dashboard](https://dash.cloudflare.com), where the token is made too,"
+    " with the permissions *Workers AI Read* and *Edit*."
+)
+
+
+def _how_to_workers_ai(chat: Chat) -> str:
+    if not chat.set_up("workers-ai"):
+        return _ACCOUNT_OF_THE_HOST
+    if chat.settings.playground_open:
+        return "set up by the host, and open to you."
+    return "set up by the host, for whoever has the playground's key. Put the key into the box."
