@@ -18,6 +18,7 @@ from neptun_demo.credentials import Finding
 from .controls import AT_ONCE, CHANGING, build_backend, build_controls, build_credential, changes, listen
 from .display import literal
 from .state_line import state_of
+from .words import label
 
 FIRST_LOOK, LAST_LOOK = 4.0, 300.0
 """Seconds between two looks for news of the host (live lists, budget, trouble): short at first, then longer."""
@@ -39,7 +40,7 @@ class Connect:
         self.state = gr.HTML(state_of(chat, chat.default_backend), elem_id="state", padding=False)
         credential = build_credential()
         with gr.Row(elem_classes="neptun-checking"):
-            self._check = gr.Button("Check", size="sm", scale=0, min_width=72, elem_id="check")
+            self._check = gr.Button(label("check"), size="sm", scale=0, min_width=72, elem_id="check")
             self._found = gr.HTML("", elem_id="checked", padding=False)
         self.controls = build_controls(chat, credential, backend=backend, model_id="model")
         self._begun_with = chat.default_model(chat.default_backend).id

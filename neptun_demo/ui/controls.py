@@ -22,6 +22,7 @@ from neptun_demo.settings import BackendName
 
 from . import model_card
 from .ranges import VALUES, able
+from .words import label
 
 AT_ONCE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
 
@@ -89,7 +90,7 @@ class Controls:
 def build_backend(chat: Chat) -> gr.Dropdown:
     """The choice of a back end."""
     choices = [(title, name) for name, title in TITLES.items()]
-    return gr.Dropdown(choices, value=chat.default_backend, label="Back end", filterable=False)
+    return gr.Dropdown(choices, value=chat.default_backend, label=label("back_end"), filterable=False)
 
 
 def build_credential() -> gr.Textbox:
@@ -97,7 +98,7 @@ def build_credential() -> gr.Textbox:
     return gr.Textbox(
         value="",  # never anything else: a component's value is sent to every visitor
         type="password",
-        label="Cookie or playground key",
+        label=label("credential"),
         info="Your neptun-session cookie, or the key of this playground. It is kept in this box alone.",
         elem_id="credential",  # its autocomplete is turned off in page.js: Gradio ignores ours here
     )
@@ -119,7 +120,7 @@ def build_controls(
     credential = credential or build_credential()
     now = _changes(chat, chat.default_backend, chat.default_model(chat.default_backend), {})
     model = gr.Dropdown(
-        label="Model",
+        label=label("model"),
         allow_custom_value=True,
         filterable=True,
         interactive=True,
@@ -128,16 +129,18 @@ def build_controls(
     )
     card = gr.HTML(padding=False, **now["card"])
     sent = gr.HTML(padding=False, **now["sent"])
-    temporary = gr.Checkbox(value=True, label="Temporary chat", **now["temporary"])
-    chat_id = gr.Number(value=-1, label="Chat id", **now["chat_id"])
-    system = gr.Textbox(value="", lines=3, max_lines=8, label="System prompt", **now["system"])
-    max_tokens = gr.Slider(label="Max tokens", step=1, precision=0, **now["max_tokens"])
-    temperature = gr.Slider(label="Temperature", step=0.1, **now["temperature"])
-    top_p = gr.Slider(label="Top p", step=0.001, **now["top_p"])
-    with gr.Accordion("More parameters", open=False, elem_classes="more"):
-        effort = gr.Dropdown(label="Reasoning effort", allow_custom_value=True, **now["reasoning_effort"])
-        seed = gr.Number(label="Seed", precision=0, **now["seed"])
-        stop = gr.Textbox(label="Stop at", lines=2, max_lines=4, **now["stop"])
+    temporary = gr.Checkbox(value=True, label=label("temporary"), **now["temporary"])
+    chat_id = gr.Number(value=-1, label=label("chat_id"), **now["chat_id"])
+    system = gr.Textbox(value="", lines=3, max_lines=8, label=label("system"), **now["system"])
+    max_tokens = gr.Slider(label=label("max_tokens"), step=1, precision=0, **now["max_tokens"])
+    temperature = gr.Slider(label=label("temperature"), step=0.1, **now["temperature"])
+    top_p = gr.Slider(label=label("top_p"), step=0.001, **now["top_p"])
+    with gr.Accordion(label("more_parameters"), open=False, elem_classes="more"):
+        effort = gr.Dropdown(
+            label=label("reasoning_effort"), allow_custom_value=True, **now["reasoning_effort"]
+        )
+        seed = gr.Number(label=label("seed"), precision=0, **now["seed"])
+        stop = gr.Textbox(label=label("stop_at"), lines=2, max_lines=4, **now["stop"])
     return Controls(
         backend=backend,
         model=model,
