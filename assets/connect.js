@@ -9,6 +9,16 @@
     if (event.target.matches?.("input[role=combobox]")) event.target.select();
   });
 
+  // What was found is true of the credential that was checked, and of nothing that is typed after it. The
+  // credential itself is kept nowhere; and Gradio tells of input after an Enter, too, which changes nothing.
+  const trace = (text) => [...(text ?? "")].reduce((sum, sign) => (Math.imul(sum, 31) + sign.codePointAt(0)) | 0, 7);
+  let checked;
+  window.neptun.checking = (credential) => {
+    checked = trace(credential);
+    return '<p class="neptun-check">Checking …</p>';
+  };
+  window.neptun.stillFound = (credential, found) => (trace(credential) === checked ? found : "");
+
   // The result of a check is read out when it comes.
   once("#checked", (found) => found.setAttribute("aria-live", "polite"));
 })();

@@ -96,6 +96,20 @@ def became(gate: Gate, backend: BackendName, access: Access) -> str:
     return repr(admission)
 
 
+@pytest.mark.parametrize("kind", CREDENTIALS)
+def test_a_credential_is_recognised_for_what_it_is(kind: str) -> None:
+    def recognised(form: str) -> str:
+        try:
+            shown = Gate(digest(MADE), frozenset(), open_to_visitors=False).recognise(form.format(key=MADE))
+        except Unauthorized:
+            return "refused"
+        assert COOKIE not in repr(shown)
+        return "key" if shown.is_key else "cookie" if shown.cookie else "none"
+
+    wanted = "refused" if kind in ("wrong", "octets") else kind
+    assert [recognised(form) for form in CREDENTIALS[kind]] == [wanted] * len(CREDENTIALS[kind])
+
+
 DOORS: tuple[Door, ...] = ("page", "api", "http")
 BACKENDS: tuple[BackendName, ...] = ("neptun", "workers-ai", "offline")
 

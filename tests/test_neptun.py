@@ -15,6 +15,7 @@ from upstream import (
     RECORDINGS,
     Play,
     Upstream,
+    closes,
     data_lines,
     forever,
     hangs,
@@ -484,3 +485,52 @@ async def test_a_list_that_does_not_come_is_a_failure_of_ours(upstream):
     async with neptun(upstream.url) as backend:
         with pytest.raises(PlaygroundError):
             await backend.models()
+
+
+# The check of a session
+
+
+async def test_a_session_is_checked_without_asking_anything(upstream):
+    upstream.plays(recording("auth_check_head_valid"), recording("auth_check_head_missing"))
+    async with neptun(upstream.url) as backend:
+        assert await backend.knows(VISITOR)
+        assert not await backend.knows(SecretStr("another"))
+        upstream.plays(recording("auth_check_head_valid"))
+        assert await backend.knows(VISITOR)
+    assert {(sent.method, sent.target, sent.body) for sent in upstream.requests} == {
+        ("HEAD", "/api/auth/check", b"")
+    }
+    # The 401 sets a cookie; the next visitor's request has the visitor's own and no other.
+    assert [sent.header("cookie") for sent in upstream.requests] == [
+        "neptun-session=a-visitors-own-session",
+        "neptun-session=another",
+        "neptun-session=a-visitors-own-session",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("play", "error"),
+    [
+        (Play(status=500), Rejected),
+        (Play(status=200, headers={"content-type": "text/html"}), Rejected),  # of whatever answers to all
+        (redirect("/login"), Rejected),
+        (closes(), Cut),
+        (hangs(), TimedOut),
+    ],
+    ids=["500", "200", "redirect", "closes", "hangs"],
+)
+async def test_a_check_that_tells_nothing_is_a_failure(upstream, play, error, caplog):
+    upstream.plays(play)
+    async with neptun(upstream.url, idle=0.2) as backend:
+        with pytest.raises(error) as raised:
+            await backend.knows(VISITOR)
+    for words in (words_of(raised.value), caplog.text):
+        assert VISITOR.get_secret_value() not in words
+
+
+async def test_a_check_ends_in_time_whatever_the_limits_of_answers_are(upstream, monkeypatch):
+    monkeypatch.setattr("neptun_demo.backends.neptun.CHECK_TIMEOUT", 0.1)
+    upstream.plays(hangs())
+    async with neptun(upstream.url, idle=60) as backend:
+        with pytest.raises(TimedOut, match=r"did not answer the check within 0\.1 seconds"):
+            await backend.knows(VISITOR)

@@ -94,7 +94,8 @@ class Visit:
     def choose(self, label: str, option: str) -> Visit:
         self.settings()
         self.page.get_by_label(label, exact=True).click()
-        self.page.get_by_role("option", name=option, exact=True).click()
+        # What is special about a model stands behind its name.
+        self.page.get_by_role("option", name=re.compile(rf"^{re.escape(option)}( \(.+\))?$")).click()
         return self
 
     def on_neptun(self) -> Visit:

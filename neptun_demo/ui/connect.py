@@ -5,7 +5,6 @@ The credential goes from its box to the server and is never sent back: what come
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -85,7 +84,7 @@ class Connect:
         credential, found = self.controls.credential, self._found
         pressed = [self._check.click, credential.submit]
         for press in pressed:
-            press(None, None, [found], js=_says("Checking …"), **AT_ONCE)
+            press(None, [credential], [found], js=_CHECKING, **AT_ONCE)
         checking = gr.on(
             pressed,
             self._checked,
@@ -95,9 +94,9 @@ class Connect:
             show_progress="hidden",
             concurrency_limit=MOST_CHECKS,
         )
-        checking.failure(None, None, [found], js=_says("The check failed. Try again."), **AT_ONCE)
-        # What was found is true of what was checked, and of nothing that is typed after it.
-        credential.input(None, None, [found], js="() => ''", **AT_ONCE)
+        checking.failure(None, None, [found], js=_FAILED, **AT_ONCE)
+        for event in (credential.input, checking.success):
+            event(None, [credential, found], [found], js=_STILL_FOUND, **AT_ONCE)
 
     async def _checked(self, credential: str) -> str:
         return found(await self._chat.check_credential(Access("page", credential or "")))
@@ -114,9 +113,10 @@ def found(finding: Finding) -> str:
     return f'<p class="neptun-check {finding.verdict}"><strong>{sentence}</strong> {advice}</p>'
 
 
-def _says(words: str) -> str:
-    line = f'<p class="neptun-check">{words}</p>'
-    return f"() => {json.dumps(line)}"
+# In the browser (`assets/connect.js`); what was found does not outlive a change of the credential.
+_CHECKING = "(credential) => window.neptun.checking(credential)"
+_STILL_FOUND = "(credential, found) => window.neptun.stillFound(credential, found)"
+_FAILED = """() => '<p class="neptun-check"><strong>The check failed.</strong> Try again.</p>'"""
 
 
 def first_visit(chat: Chat) -> str | None:
