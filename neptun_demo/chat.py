@@ -170,7 +170,7 @@ class Chat:
         model = self.catalogue.find(backend, options.model) if options.model else self.default_model(backend)
         checked = parameters.check(model, options.parameters, self.settings.playground_max_tokens)
         system = whole_characters(options.system.strip())
-        kept, dropped = trimmed(messages, _room(model, checked), system)
+        kept, dropped = trimmed(messages, room(model, checked), system)
         # The host's own session never writes into a chat that a visitor names.
         temporary = options.is_playground or admission.spends
         question = Question(
@@ -214,7 +214,7 @@ def _chat_id(chat_id: int, *, temporary: bool) -> int:
     return chat_id
 
 
-def _room(model: Model, checked: parameters.Checked) -> int | None:
+def room(model: Model, checked: parameters.Checked) -> int | None:
     """Tokens that the conversation may take: min(`truncate`, context window - output cap); None: any."""
     documented = model.row.configuration.parameters
     window = model.context - checked.cap if model.context else None
