@@ -174,10 +174,8 @@ class Record:
                 async for event in pulled:
                     self.event(event)
                     yield event
-            self.end("complete")
         except PlaygroundError as error:
-            self.failure = error
-            self.end("failed")
+            self.failed(error)
             raise
         except (asyncio.CancelledError, GeneratorExit):
             self.end("stopped")
@@ -194,12 +192,19 @@ class Record:
             case Retry():
                 if self.attempts:
                     self.attempts[-1].retry = event
-            case Finish():  # held back to the end, so it is no piece's
+            case Finish():  # the very last one, so it is no piece's
                 self.finish = event
+                self.end("complete")
             case _:
                 if isinstance(event, Usage):
                     self.usage = event
                 self._made(event)
+
+    def failed(self, error: PlaygroundError) -> None:
+        """Note what the answer failed of; also of a question that was never sent."""
+        if self.outcome == "running":
+            self.failure = error
+        self.end("failed")
 
     def end(self, outcome: Outcome) -> None:
         """Note how the answer ended; only the first word counts."""

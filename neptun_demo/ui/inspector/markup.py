@@ -75,7 +75,7 @@ def coloured(value: Any) -> str:
 
 def table(rows: Iterable[tuple[str, str]], label: str) -> str:
     """Names and values as a list; the values are HTML."""
-    listed = "".join(f"<div><dt>{escape(name)}</dt><dd>{value}</dd></div>" for name, value in rows)
+    listed = "".join(f"<div><dt>{seen(name, 200)}</dt><dd>{value}</dd></div>" for name, value in rows)
     return f'<dl class="pairs" aria-label="{escape(label)}">{listed}</dl>'
 
 
