@@ -276,7 +276,7 @@ def test_each_piece_is_shown_with_its_time_and_what_was_made_of_it():
     assert "thinking Hm" in text
     assert "usage prompt_tokens 3, neurons 1.5" in text
     assert "Complete after 1.250 s. Reason for the end: stop." in text
-    assert "Pieces 3, 24 bytes" in text
+    assert "Pieces 3, 20 bytes" in text
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,9 @@ class Record(Watch, Protocol):
 
     def asked(self, messages: Sequence[Any], options: Options) -> None: ...
 
-    def event(self, event: Start | Retry | Event) -> None: ...
+    def follow(
+        self, events: AsyncGenerator[Start | Retry | Event, None]
+    ) -> AsyncGenerator[Start | Retry | Event, None]: ...
 
     def failed(self, error: PlaygroundError) -> None: ...
 
@@ -54,8 +56,11 @@ class Unseen(NoWatch):
     def asked(self, messages: Sequence[Any], options: Options) -> None:
         """Pass."""
 
-    def event(self, event: Start | Retry | Event) -> None:
-        """Pass."""
+    def follow(
+        self, events: AsyncGenerator[Start | Retry | Event, None]
+    ) -> AsyncGenerator[Start | Retry | Event, None]:
+        """Give them as they are."""
+        return events
 
     def failed(self, error: PlaygroundError) -> None:
         """Pass."""
@@ -89,7 +94,7 @@ class Answering:
             options, access = asked(conversation_id(request))
             messages = messages_of(transcript)
             record.asked(messages, options)
-            events = _noted(self.chat.reply(messages, options, access, watch=record), record)
+            events = record.follow(self.chat.reply(messages, options, access, watch=record))
             async with aclosing(pump(events, interval(len(transcript)), _is_text)) as frames:
                 async for frame in frames:
                     for event in frame:
@@ -131,16 +136,6 @@ class Answering:
                 with suppress(Refused):
                     return self.chat.catalogue.find(name, answer.model)
         return None
-
-
-async def _noted(
-    events: AsyncGenerator[Start | Retry | Event, None], record: Record
-) -> AsyncGenerator[Start | Retry | Event, None]:
-    """The events; *record* gets each before the next piece is read, and so knows what it was made of."""
-    async with aclosing(events) as source:
-        async for event in source:
-            record.event(event)
-            yield event
 
 
 def is_running(transcript: Transcript) -> bool:

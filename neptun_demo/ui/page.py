@@ -11,9 +11,11 @@ import gradio as gr
 from neptun_demo.chat import Chat
 from neptun_demo.gradio_api import add_api
 
-from .answering import Answering, Unseen
+from .answering import Answering
 from .blocks import Page
 from .connect import build_connect
+from .inspector.panel import Inspector
+from .records import Records
 from .talk import Talk
 from .theme import THEME
 from .words import ENGLISH, GERMAN, I18N, label
@@ -25,8 +27,8 @@ DESCRIPTION = (
 
 ASSETS = Path(__file__).parents[2] / "assets"
 
-SCRIPTS = ("page.js", "access.js", "talk.js", "connect.js")
-STYLES = ("page.css", "talk.css", "connect.css")
+SCRIPTS = ("page.js", "access.js", "talk.js", "connect.js", "inspector.js")
+STYLES = ("page.css", "talk.css", "connect.css", "inspector.css")
 
 # The side bar is open where there is room for it; on a phone it would cover the page.
 OPEN_SETTINGS = """() => {
@@ -40,7 +42,8 @@ _AT_ONCE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidde
 def build(chat: Chat) -> gr.Blocks:
     """The page of *chat*, with its Gradio API."""
     page = Page(title=TITLE, analytics_enabled=False, fill_height=True)
-    answering = Answering(chat, Unseen())
+    records = Records()
+    answering = Answering(chat, records)
     with page:
         with gr.Sidebar(label="Settings", open=False, elem_id="settings"):
             gr.HTML("<h2>Settings</h2>", padding=False)
@@ -48,6 +51,7 @@ def build(chat: Chat) -> gr.Blocks:
         gr.HTML(_header(), elem_id="header", padding=False)
         with gr.Tabs(elem_id="ways"), gr.Tab(label("chat"), id="chat", elem_id="chat"):
             talk = Talk(answering, connect.controls)
+        Inspector(chat, records, talk.chatbot, page)
         connect.listen(page)
         connect.after(talk.ended)
         page.load(None, js=OPEN_SETTINGS, **_AT_ONCE)

@@ -126,9 +126,11 @@ def _literal(text: str, kept: str) -> str:
 
 def _named(sign: str) -> str:
     code = ord(sign)
-    name = _NAMES.get(sign) or (f"{code - 0xDC00:02X}" if code in _RAW else f"U+{code:04X}")
-    return f'<i class="sign">{name}</i>'
+    if code in _RAW:
+        return f'<i class="sign">{code - 0xDC00:02X}</i>'
+    # By its code the script that copies puts the character itself back.
+    return f'<i class="sign" data-code="{code:x}">{_NAMES.get(sign) or f"U+{code:04X}"}</i>'
 
 
 def _rest(count: int) -> str:
-    return f'<i class="sign">… {count:,} more characters</i>' if count > 0 else ""
+    return f'<i class="sign rest">… {count:,} more characters</i>' if count > 0 else ""

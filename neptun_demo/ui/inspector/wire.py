@@ -7,7 +7,7 @@ from dataclasses import asdict
 from html import escape
 from http import HTTPStatus
 
-from neptun_demo.streams import Event, Text, Thinking, Usage
+from neptun_demo.streams import UNKNOWN, Event, Text, Thinking, Usage
 from neptun_demo.ui.records import Attempt, Piece, Pieces, Record
 
 from .arrival import arrival, in_words, picture
@@ -45,8 +45,9 @@ def _outcome(record: Record) -> str:
         case "running":
             return "The answer is still coming; this is what had come when this was opened."
         case "complete":
-            reason = record.finish.reason if record.finish else "unknown"
-            return f"Complete after {seconds(record.ended_at)}. Reason for the end: {reason}."
+            reason = record.finish.reason if record.finish else UNKNOWN
+            said = "The far end gave no reason" if reason == UNKNOWN else f"Reason for the end: {reason}"
+            return f"Complete after {seconds(record.ended_at)}. {said}."
         case "stopped":
             return f"Stopped after {seconds(record.ended_at)}; the connection was closed."
         case "failed":
