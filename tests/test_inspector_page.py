@@ -72,6 +72,11 @@ def newcomer(page: Page, offline_playground: Playground) -> Visit:
     return Visit(page, offline_playground)
 
 
+def named(text: str) -> str:
+    """*text* with the names of what is not seen in it."""
+    return text.replace("\n", "↵").replace("\u200d", "U+200D")
+
+
 HOSTILE = "</pre><img src=x onerror=\"document.title='hit'\"> ${1+1} {{value}} \u202egnp.exe"
 
 
@@ -104,8 +109,10 @@ def test_an_answer_is_looked_into_and_taken_along(visitor, neptun):
     expect(inside.view.locator(".pieces li")).to_have_count(len(kept))
     for number, piece in enumerate(kept):
         row = inside.view.locator(".pieces li").nth(number)
-        expect(row.locator(".came")).to_have_text(piece["text"].replace("\n", "↵"))
-        expect(row.locator(".made")).to_have_text("text " + "".join(made["text"] for made in piece["made"]))
+        expect(row.locator(".came")).to_have_text(named(piece["text"]))
+        expect(row.locator(".made")).to_have_text(
+            "text " + named("".join(made["text"] for made in piece["made"]))
+        )
     expect(
         inside.view.get_by_role("img", name="How the text arrived The first text came after")
     ).to_be_visible()
@@ -116,6 +123,7 @@ def test_an_answer_is_looked_into_and_taken_along(visitor, neptun):
     inside.bar.get_by_label("Language").select_option(label="Python (httpx)")
     inside.shows("import httpx")
     assert visitor.app.url in inside.copied("Copy Python (httpx) code")
+    inside.bar.get_by_label("Against").focus()
     inside.bar.get_by_label("Against").select_option(label="The far end itself")
     inside.shows(neptun.url)
     expect(inside.bar.get_by_label("Against")).to_be_focused()
