@@ -42,7 +42,6 @@
   function open(by) {
     opener = by;
     newest = lastAnswer();
-    part("").setAttribute("role", "complementary");
     part("").setAttribute("aria-labelledby", "inspector-title");
     place();
     part("h2").focus();
@@ -57,9 +56,13 @@
   }
 
   function place() {
+    const alone = manner() === "alone";
     part("").dataset.manner = manner();
+    part("").setAttribute("role", alone ? "dialog" : "region");
+    if (alone) part("").setAttribute("aria-modal", "true");
+    else part("").removeAttribute("aria-modal");
     comeBack();
-    if (manner() === "alone") stepAside();
+    if (alone) stepAside();
   }
 
   // What lies under it on a phone cannot be reached.
@@ -213,6 +216,7 @@
     for (const element of parts("[data-name]")) name(element, word(element.dataset.name));
     part("h2").id = "inspector-title";
     part("#inspector-view").setAttribute("role", "tabpanel");
+    part("#inspector-view").tabIndex = 0;
     choose("request");
     part("").addEventListener("click", click);
     part("").addEventListener("change", (event) => event.target.matches("select") && look());
