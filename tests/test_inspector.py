@@ -11,17 +11,21 @@ from xml.etree import ElementTree
 
 import pytest
 
+from neptun_demo.access import Budget, Gate
 from neptun_demo.answer import Start
-from neptun_demo.backends import Retry
+from neptun_demo.backends import Retry, digest
 from neptun_demo.catalogue import Catalogue
-from neptun_demo.chat import Options
+from neptun_demo.chat import Chat, Options
 from neptun_demo.contract import Message
 from neptun_demo.errors import Cut
+from neptun_demo.settings import load
+from neptun_demo.snippets import LANGUAGES, TARGETS, snippet
 from neptun_demo.streams import Event, Finish, Text, Thinking, Usage
 from neptun_demo.ui import records as bounds
 from neptun_demo.ui.inspector import arrival as arriving
 from neptun_demo.ui.inspector import wire
 from neptun_demo.ui.inspector.arrival import Arrival, Pause, arrival, in_words, picture
+from neptun_demo.ui.inspector.code import code_view, of_record, of_transcript
 from neptun_demo.ui.inspector.markup import coloured, json_or_text, laid_out, raw, seen
 from neptun_demo.ui.inspector.notes import notes
 from neptun_demo.ui.inspector.request import request_view
@@ -398,6 +402,84 @@ def test_no_text_is_no_picture():
     assert "<svg" not in wire_view(record)
     shapes(arrival(record))
     shapes(Arrival([0.0], [], 0.0))
+
+
+# The code
+
+
+@pytest.fixture(scope="module")
+def chat() -> Chat:
+    settings = load({"PLAYGROUND_MAX_TOKENS": "2048", "NEPTUN_BASE_URL": "https://neptun.test"})
+    gate = Gate(digest("pg-key-of-the-tests-0123456789"), frozenset(), open_to_visitors=False)
+    return Chat(settings, Catalogue(), {}, gate, Budget(1, 1))
+
+
+def test_the_code_asks_what_was_asked(chat):
+    start = Start(model=LLAMA.model, backend="workers-ai", dropped=2)
+    options = Options(backend="workers-ai", system="Be kind.", parameters={"temperature": 0.5, "top_p": None})
+    asked = of_record(Story(start, options, "old", "old", "Hi").ended(1), chat, "https://play.test/root/")
+    assert [message.content for message in asked.messages] == ["Hi"]  # what was left out is left out
+    assert asked.parameters == {"max_tokens": 1024, "temperature": 0.5}
+    assert (asked.model.id, asked.system, asked.playground) == (
+        LLAMA.model,
+        "Be kind.",
+        "https://play.test/root",
+    )
+    assert asked.upstream == "https://api.cloudflare.com/client/v4"
+
+
+def test_the_code_for_a_question_that_was_refused(chat):
+    record = Story(None, Options(backend="neptun", system="Be kind."), "Hi").record
+    record.failed(Cut("No."))
+    asked = of_record(record, chat, "javascript:alert(1)")
+    assert asked.model.backend == "neptun"
+    assert asked.playground == "http://127.0.0.1:7860"
+    assert asked.upstream == "https://neptun.test"
+    assert of_record(Story(None, Options(backend="neptun", model="gone")).record, chat, "") is None
+
+
+@pytest.mark.parametrize(("stored", "temporary"), [(True, False), (False, True)])
+def test_the_code_says_whether_the_chat_was_temporary(chat, stored, temporary):
+    start = Start(model=NEPTUN.model, backend="neptun", stored=stored)
+    options = Options(backend="neptun", chat_id=7, is_playground=False)
+    assert of_record(Story(start, options).ended(1), chat, "").temporary is temporary
+
+
+def transcript(*answers: str) -> list[dict[str, Any]]:
+    said: list[dict[str, Any]] = []
+    for number, answer in enumerate(answers):
+        facts = {"backend": "neptun", "model": NEPTUN.model}
+        said += [
+            {"role": "user", "content": f"q{number}"},
+            {"role": "assistant", "content": f"a{number}"},
+            {
+                "role": "assistant",
+                "content": "",
+                "metadata": {"id": "numbers", "answer": answer, "facts": facts},
+            },
+        ]
+    return said
+
+
+def test_code_is_made_from_a_conversation_that_was_kept(chat):
+    asked = of_transcript(transcript("one", "two", "three"), "two", chat, "https://play.test")
+    assert [message.content for message in asked.messages] == ["q0", "a0", "q1"]
+    assert asked.model.backend == "neptun"
+    assert of_transcript(transcript("one"), "two", chat, "") is None
+    assert of_transcript([], "two", chat, "") is None
+    gone = transcript("one")
+    gone[2]["metadata"]["facts"]["model"] = "gone"
+    assert of_transcript(gone, "one", chat, "") is None
+
+
+def test_the_code_is_text_and_whole(chat):
+    record = Story(NEPTUN, None, HOSTILE + "x" * 150_000).ended(1)
+    asked = of_record(record, chat, "")
+    for language in LANGUAGES:
+        for target in TARGETS:
+            reader = read(code_view(asked, language, target, HOSTILE))
+            assert snippet(language, target, asked).replace("\u202e", "U+202E") in reader.text
+    assert "Copy cURL code" in code_view(asked, "unknown", "unknown")
 
 
 # The file

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import ACCOUNT, TOKEN
 from playground import Playground
+from test_accessibility import violations
 from test_page import COOKIE, Visit
 from upstream import Gate, data_lines, json_answer, recording, sse
 
@@ -77,6 +78,7 @@ def named(text: str) -> str:
     return text.replace("\n", "↵").replace("\u200d", "U+200D")
 
 
+PHONE = {"viewport": {"width": 390, "height": 844}, "locale": "de-DE", "color_scheme": "dark"}
 HOSTILE = "</pre><img src=x onerror=\"document.title='hit'\"> ${1+1} {{value}} \u202egnp.exe"
 
 
@@ -98,8 +100,11 @@ def test_an_answer_is_looked_into_and_taken_along(visitor, neptun):
     assert inside.copied("Copy body as it was sent") == arrived.body.decode()
     assert json.loads(inside.copied("Copy body, laid out")) == arrived.json()
 
+    assert violations(page) == []
+
     # Wire: piece by piece
     inside.tab("Wire").shows("200 OK")
+    assert violations(page) == []
     wire = "".join(map(str, recording("up_unicode").chunks))
     record = inside.saved()
     (request,) = record["requests"]
@@ -127,6 +132,7 @@ def test_an_answer_is_looked_into_and_taken_along(visitor, neptun):
     inside.bar.get_by_label("Against").select_option(label="The far end itself")
     inside.shows(neptun.url)
     expect(inside.bar.get_by_label("Against")).to_be_focused()
+    assert violations(page) == []
 
     assert COOKIE not in page.content()
     assert COOKIE not in json.dumps(record)
@@ -195,9 +201,9 @@ def test_the_guide_and_an_answer_that_nobody_knows_any_more(newcomer):
 
 
 def test_on_a_phone_it_covers_the_page_and_gives_it_back(visit, offline_playground):
-    newcomer = Visit(visit(viewport={"width": 390, "height": 844}, locale="de-DE"), offline_playground)
+    newcomer = Visit(visit(**PHONE), offline_playground)
     inside = Inside(newcomer)
-    newcomer.box.fill("/demo markdown")
+    newcomer.box.fill("/demo thinking")
     newcomer.box.press("Enter")
     link = newcomer.page.locator("a.neptun-look")
     newcomer.expect(link).to_have_count(1)
@@ -211,6 +217,7 @@ def test_on_a_phone_it_covers_the_page_and_gives_it_back(visit, offline_playgrou
     newcomer.expect(inside.view.locator("svg.arrival")).to_be_visible()
     newcomer.expect(inside.bar.get_by_role("tab", name="Leitung")).to_be_focused()
     assert newcomer.page.evaluate("document.documentElement.scrollWidth") == 390
+    assert violations(newcomer.page) == []
     inside.button("Schließen").click()
     newcomer.expect(inside.bar).not_to_be_visible()
     newcomer.expect(link).to_be_focused()
