@@ -359,7 +359,18 @@ PAGE = Play(headers={"content-type": "text/html; charset=utf-8"}, chunks=("<!DOC
             "of its answer: model gone.",
             "is kept",
         ),
-        (Play(chunks=('0:"so far"\n0:"half', "")), (Cut, 502), "broke off", "is good"),
+        (
+            Play(chunks=('0:"so far"\n0:"half', "")),
+            (Cut, 502),
+            "The Neptun endpoint's answer broke off",
+            "is good",
+        ),
+        (
+            Play(chunks=('0:"so far"\n0:bad\n',)),
+            (Malformed, 502),
+            "The Neptun endpoint sent a part that could not be read",
+            "Ask again",
+        ),
     ],
 )
 async def test_a_failure_says_what_happened_and_what_to_do(upstream, play, end, sentence, advice):

@@ -17,6 +17,7 @@ import pytest
 
 from neptun_demo.errors import Cut, Malformed, PlaygroundError, Reported, TimedOut
 from neptun_demo.streams import LONGEST_UNIT, UNKNOWN, Event, Finish, Protocol, Text, Thinking, Usage, decode
+from neptun_demo.streams.ending import FAR_END
 from neptun_demo.streams.units import Units
 
 SSE = {"content-type": "text/event-stream"}
@@ -459,7 +460,7 @@ class Counted(bytes):
 @pytest.mark.parametrize("end", [b"\n", b"\n\n"])
 def test_a_long_unit_costs_linear_time(end: bytes) -> None:
     """Each byte is searched once, in its own chunk, and what was searched is not copied to a new place."""
-    units, chunks = Units(end), 5000
+    units, chunks = Units(end, FAR_END), 5000
     held = units._held
     Counted.searched = 0
     for _ in range(chunks):
@@ -494,7 +495,7 @@ def test_the_longest_unit(before: bytes, after: bytes) -> None:
 def test_the_bound_is_exact_however_a_unit_is_cut(end: bytes, size: int) -> None:
     body = b"ab" + end + b"x" * size + end + b"c" + end
     for chunks in (*halves(body), single_bytes(body)):
-        units, given = Units(end, longest=10), list[bytes]()
+        units, given = Units(end, FAR_END, longest=10), list[bytes]()
         with pytest.raises(Malformed) if size > 10 else nullcontext():
             for part in chunks:
                 given.extend(units.feed(part))

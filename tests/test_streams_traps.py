@@ -197,6 +197,6 @@ def test_sentences_are_for_people() -> None:
     bodies = [b'0:"a"\n0:"b', b'0:"a"\n0:b\n', b'0:"a"\n3:"boom"\n', b'0:"a"\nd:{"finishReason":"error"}\n']
     for answer in reads([body] for body in bodies):
         assert answer.failure is not None
-        assert answer.failure.sentence.startswith(("The far end", "The reply", "A part of the reply"))
+        assert answer.failure.sentence.startswith(("The far end ", "The far end's "))
         assert answer.failure.advice
         assert "Error" not in answer.failure.message

@@ -555,6 +555,7 @@ SO_FAR = {"response": "so far"}
 async def test_what_breaks_keeps_the_text_so_far_and_is_not_asked_again(upstream, play, end, text):
     heard = await ask(upstream, play, idle=IDLE if end[0] is TimedOut else 10)
     assert (heard.end, heard.text) == (end, text)
+    assert heard.error.sentence.startswith("Workers AI ")
     assert len(upstream.requests) == 1
 
 

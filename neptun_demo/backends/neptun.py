@@ -200,7 +200,7 @@ async def _events(incoming: Incoming, *, own_cookie: bool) -> AsyncGenerator[Eve
     try:
         async with (
             aclosing(incoming.pieces()) as pieces,
-            aclosing(decode(pieces, incoming.headers)) as events,
+            aclosing(decode(pieces, incoming.headers, who=incoming.who)) as events,
         ):
             async for event in events:
                 yield event

@@ -185,7 +185,7 @@ async def _decoded(incoming: Incoming) -> AsyncGenerator[Event, None]:
             return
         async with (
             aclosing(_joined(head, pieces)) as whole,
-            aclosing(decode(whole, incoming.headers)) as events,
+            aclosing(decode(whole, incoming.headers, who=incoming.who)) as events,
         ):
             async for event in events:
                 yield event

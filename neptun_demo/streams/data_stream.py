@@ -22,7 +22,7 @@ class DataStream:
 
     def __init__(self, ending: Ending) -> None:
         self._ending = ending
-        self._lines = Units(b"\n")
+        self._lines = Units(b"\n", ending.who)
         self._text = Joined(Text)
         self._thinking = Joined(Thinking)
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from neptun_demo.errors import PlaygroundError
 
 from .data_stream import DataStream
-from .ending import Ending
+from .ending import FAR_END, Ending
 from .events import UNKNOWN, Event, Finish
 from .raw_text import RawText
 from .sniffing import BOM, Protocol, announced, is_event_stream, sniffed
@@ -26,11 +26,13 @@ async def decode(
     headers: Mapping[str, str] | None = None,
     *,
     protocol: Protocol | None = None,
+    who: str = FAR_END,
 ) -> AsyncGenerator[Event, None]:
     """Give the events of a body that arrives in *chunks*, cut anywhere.
 
     *headers* are the response's, in any case. *protocol* is for a caller who knows it: raw text that
-    begins like a protocol cannot be told from that protocol.
+    begins like a protocol cannot be told from that protocol. *who* sends the body, as the sentence of a
+    failure begins with it.
 
     Text, thinking and usage come as soon as their unit is whole. At the end comes one `Finish`, if the
     body was complete or the far end named a reason, and then the failure, if there was one:
@@ -44,7 +46,7 @@ async def decode(
     Of several the first in this list. After `[DONE]` nothing can fail any more. A body without text is
     no failure here.
     """
-    body = _Body(headers or {}, protocol)
+    body = _Body(headers or {}, protocol, who)
     arriving = aiter(chunks)
     broken: PlaygroundError | None = None
     try:
@@ -81,8 +83,8 @@ async def _after_done(arriving: AsyncIterator[bytes], body: _Body) -> list[Event
 class _Body:
     """One body: its first bytes are held until they tell its protocol."""
 
-    def __init__(self, headers: Mapping[str, str], protocol: Protocol | None) -> None:
-        self.ending = Ending()
+    def __init__(self, headers: Mapping[str, str], protocol: Protocol | None, who: str) -> None:
+        self.ending = Ending(who)
         self._known = protocol or announced(headers)
         self._event_stream = is_event_stream(headers)
         self._head = b""

@@ -8,6 +8,9 @@ from neptun_demo.errors import Cut, Malformed, PlaygroundError, Reported
 
 from .values import Json
 
+FAR_END = "The far end"
+"""Who sent a body, where nobody knows a better name."""
+
 LONGEST_WORDS = 500
 """Characters of the far end's words that go into our sentence; `Reported.words` has all of them."""
 
@@ -19,9 +22,10 @@ class Ending:
     *reason* is the far end's last word for the end of the answer, *step* its word for the end of the
     last step, which counts if the answer's own is missing. *error* holds the words of the first error
     that it reported. *done*: it said `[DONE]`. *cut*: the body ended inside a unit. *malformed*: a unit
-    was left out.
+    was left out. *who* sent the body, as a sentence begins with it.
     """
 
+    who: str = FAR_END
     reason: str | None = None
     step: str | None = None
     error: str | None = None
@@ -42,25 +46,25 @@ class Ending:
     def failure(self, broken: PlaygroundError | None) -> PlaygroundError | None:
         """Give what failed, if anything. *broken* is what ended the reading before the body's end."""
         if self.error is not None or self.named == "error":
-            return reported(self.error or "")
+            return reported(self.error or "", self.who)
         if broken:
             return broken
         if self.cut:
             return Cut(
-                "The reply broke off before its end.",
+                f"{self.who}'s answer broke off before its end.",
                 "The text so far is good; ask again for the whole of it.",
             )
         if self.malformed:
             return Malformed(
-                "A part of the reply could not be read and is missing from the text.",
+                f"{self.who} sent a part that could not be read; it is missing from the text.",
                 "Ask again if the answer makes no sense without it.",
             )
         return None
 
 
-def reported(words: str) -> Reported:
-    """Give the error for the far end's own *words*, which may be none."""
-    said = "The far end reported an error in the middle of its answer"
+def reported(words: str, who: str) -> Reported:
+    """Give the error for the own *words* of *who* sent the body, which may be none."""
+    said = f"{who} reported an error in the middle of its answer"
     shown = words if len(words) <= LONGEST_WORDS else f"{words[:LONGEST_WORDS]}…"
     return Reported(
         f"{said}: {shown}" if shown else f"{said} and did not say which.",

@@ -27,7 +27,7 @@ class ServerSentEvents:
     def __init__(self, ending: Ending) -> None:
         self._ending = ending
         self._payloads = Payloads(ending)
-        self._blocks = Units(b"\n\n")
+        self._blocks = Units(b"\n\n", ending.who)
         self._after_cr = False
 
     def feed(self, chunk: bytes) -> Iterator[Event]:

@@ -17,11 +17,12 @@ LONGEST_UNIT = 8 * 1024 * 1024
 
 
 class Units:
-    """The units of one body, each without its *end*."""
+    """The units of one body, each without its *end*. *who* sends it, as a sentence begins with it."""
 
-    def __init__(self, end: bytes, longest: int = LONGEST_UNIT) -> None:
+    def __init__(self, end: bytes, who: str, longest: int = LONGEST_UNIT) -> None:
         self._end = end
         self._overlap = len(end) - 1
+        self._who = who
         self._longest = longest
         self._held = bytearray()
 
@@ -59,6 +60,6 @@ class Units:
         if size > self._longest:
             self._held.clear()
             raise Malformed(
-                f"The far end sent a single piece of more than {self._longest:,} bytes, which no reply needs.",
+                f"{self._who} sent a single piece of more than {self._longest:,} bytes, which no reply needs.",
                 "Ask again; if it happens again, choose another model.",
             )
