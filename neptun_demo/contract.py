@@ -6,7 +6,6 @@ observed differs (it trims contents, and refuses a blank one anywhere), the comm
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -90,7 +89,7 @@ def _texts(parts: list[Any]) -> Iterable[str]:
         match part:
             case {"type": "text", "text": str(text)}:
                 yield text
-            case {"type": "step-start"}:  # a mark of AI SDK 5, without content
+            case {"type": "step-start" | "reasoning"}:  # AI SDK 5 sends its marks back, and what was thought
                 pass
             case {"type": "text"}:
                 raise ValueError(f"parts[{place}].text must be text")
@@ -120,17 +119,6 @@ class ChatRequest(BaseModel):
             return cls.model_validate(data)
         except ValidationError as error:
             raise Refused(f"{complaint(error)}.", "See the request body in the documentation.") from error
-
-    @classmethod
-    def of_json(cls, body: bytes) -> ChatRequest:
-        """The request that the JSON text *body* holds. Raises `Refused`."""
-        try:
-            # Not orjson: it refuses half a surrogate pair, which JavaScript's JSON.stringify writes.
-            # No field that is read is a number; int() refuses one of thousands of digits.
-            data = json.loads(body.decode("utf-8-sig"), parse_int=float)
-        except (ValueError, RecursionError) as error:
-            raise Refused("The body is not valid JSON.", 'Send {"messages": […]}.') from error
-        return cls.of(data)
 
 
 class ModelParameters(BaseModel):

@@ -968,12 +968,12 @@ def test_examples_in_python_compile() -> None:
 
 def test_examples_of_bodies_are_accepted() -> None:
     request, error = blocks("json")
-    assert ChatRequest.of_json(request.encode()).messages[0].role == "user"
+    assert ChatRequest.of(json.loads(request)).messages[0].role == "user"
     assert set(json.loads(error)) == {"statusCode", "statusMessage", "message"}
     (curl,) = blocks("bash")
     sent = re.search(r"-d '(.+)'", curl)
     assert sent
-    assert ChatRequest.of_json(sent[1].encode())
+    assert ChatRequest.of(json.loads(sent[1]))
 
 
 ADDRESSES = (

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.datastructures import QueryParams
@@ -64,7 +63,7 @@ def _asked(request: Request, body: bytes, query: Query, complaint: Refused | Non
         """Called by `reply()` once it is known who may: a wrong credential is answered before this."""
         if complaint is not None:
             raise complaint
-        return ChatRequest.of(_without_thinking(decoded(body))).messages
+        return ChatRequest.of(decoded(body)).messages
 
     options = Options(
         backend=request.query_params.get("backend", ""),
@@ -73,27 +72,6 @@ def _asked(request: Request, body: bytes, query: Query, complaint: Refused | Non
         is_playground=query.is_playground,
     )
     return Asked(conversation, options, Access("http", credential(request)), not query.is_playground)
-
-
-def _without_thinking(body: Any) -> Any:
-    """*body* without the thinking that AI SDK 5 and newer send back: it is never part of what is sent."""
-    match body:
-        case {"messages": list(messages)}:
-            return {**body, "messages": [_said(message) for message in messages]}
-        case _:
-            return body
-
-
-def _said(message: Any) -> Any:
-    match message:
-        case {"parts": list(parts)}:
-            return {**message, "parts": [part for part in parts if not _is_thinking(part)]}
-        case _:
-            return message
-
-
-def _is_thinking(part: Any) -> bool:
-    return isinstance(part, dict) and part.get("type") == "reasoning"
 
 
 @dataclass(frozen=True, slots=True)
