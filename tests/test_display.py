@@ -106,12 +106,12 @@ def test_listeners_see_the_typed_text_and_the_browser_the_guarded_one():
     bot = Chatbot(render=False)
     said = [message("user", "List<int>"), message("assistant", "\t<b>"), notice("failure", "No.", "<b>")]
     sent = bot.postprocess(said)
-    assert [entry.content[0].text for entry in sent.root] == [
+    assert [entry["content"][0]["text"] for entry in sent] == [
         f"List<{GUARD}int>",
         f"\t<{GUARD}b>",
         '<div class="neptun-notice failure"><strong>No&#46;</strong> &#60;b&#62;</div>',
     ]
-    back = bot.preprocess(Transcript.model_validate(sent.model_dump()))
+    back = bot.preprocess(Transcript.model_validate(sent))
     assert [entry["content"] for entry in back] == [entry["content"] for entry in said]
     assert back[2]["metadata"] == {"id": "notice"}
     assert bot.postprocess(back) == sent

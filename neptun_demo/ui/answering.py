@@ -21,7 +21,7 @@ from neptun_demo.models import TITLES, Model
 from neptun_demo.streams import Event, Text, Thinking
 
 from .notices import Notice
-from .pump import interval, pump
+from .pump import pump
 from .session import conversation_id
 from .turn import Message, Transcript, Turn, notice, settled
 
@@ -95,7 +95,7 @@ class Answering:
             messages = messages_of(transcript)
             record.asked(messages, options)
             events = record.follow(self.chat.reply(messages, options, access, watch=record))
-            async with aclosing(pump(events, interval(len(transcript)), _is_text)) as frames:
+            async with aclosing(pump(events, at_once=_is_text)) as frames:
                 async for frame in frames:
                     for event in frame:
                         turn.add(event)

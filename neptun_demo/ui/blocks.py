@@ -6,9 +6,29 @@ from typing import Any
 
 import gradio as gr
 
+from .chatbot import Chatbot
+
+POLL = 0.01
+"""Seconds after which an idle queue is looked at again. Gradio's own millisecond is a twelfth of a core."""
+
 
 class Page(gr.Blocks):
-    """Blocks that take text, numbers and truth values from a browser, and no files."""
+    """Blocks that take text, numbers and truth values from a browser, and no files; nor do they show any.
+
+    Gradio looks for files in everything that a listener gives, three times over, before it sends what is
+    new in it. Here a frame of an answer costs the same in a long conversation as in a short one.
+    """
+
+    def queue(self, *args: Any, **kwargs: Any) -> Page:
+        """Gradio's queue, which looks after itself less often."""
+        super().queue(*args, **kwargs)
+        self._queue.sleep_when_free = POLL
+        return self
+
+    async def process_api(self, *args: Any, root_path: str | None = None, **kwargs: Any) -> dict[str, Any]:  # noqa: ARG002
+        """Gradio's, without a *root_path*, which is put before the addresses of files."""
+        processed: dict[str, Any] = await super().process_api(*args, **kwargs)
+        return processed
 
     async def preprocess_data(
         self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False
@@ -17,6 +37,14 @@ class Page(gr.Blocks):
         if any(map(_holds_a_file, inputs)):
             raise gr.Error("Only text can be sent.", print_exception=False)
         values: list[Any] = await super().preprocess_data(block_fn, inputs, state, explicit_call)
+        return values
+
+    async def postprocess_data(self, block_fn: Any, predictions: Any, state: Any) -> list[Any]:
+        """A conversation is sent as it is; it is not kept in the session's state either."""
+        match block_fn.outputs:
+            case [Chatbot() as bot] if isinstance(predictions, list):
+                return [bot.postprocess(predictions)]
+        values: list[Any] = await super().postprocess_data(block_fn, predictions, state)
         return values
 
 

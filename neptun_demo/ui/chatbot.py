@@ -47,6 +47,12 @@ class _WithoutStub(ComponentMeta):
         return ABCMeta.__new__(cls, name, bases, attrs)
 
 
+class Kept(Message):
+    """A message that came from the browser. It is not changed any more, so that it is drawn only once."""
+
+    drawn: dict[str, Any] | None = None
+
+
 class Chatbot(gr.Chatbot, metaclass=_WithoutStub):
     """The conversation. Its value is a list of message dictionaries, their content a list of text parts."""
 
@@ -56,11 +62,23 @@ class Chatbot(gr.Chatbot, metaclass=_WithoutStub):
 
     def preprocess(self, payload: Transcript | None) -> list[Message]:  # type: ignore[override]
         """The messages as they were typed."""
-        return [_translated(entry.model_dump(), typed) for entry in payload.root] if payload else []
+        return [Kept(_translated(entry.model_dump(), typed)) for entry in payload.root] if payload else []
 
-    def postprocess(self, value: Iterable[Message] | None) -> Transcript:  # type: ignore[override]
-        """The messages as the browser is to draw them."""
-        return Transcript(root=[Entry(**_translated(message, shown)) for message in value or []])
+    def postprocess(self, value: Iterable[Message] | None) -> list[dict[str, Any]]:  # type: ignore[override]
+        """The messages as the browser is to draw them: dictionaries as of `Transcript`.
+
+        A message that is given again is the same dictionary again: a frame of an answer costs what is new
+        in it, however long the conversation is.
+        """
+        return [_drawn(message) for message in value or []]
+
+
+def _drawn(message: Message) -> dict[str, Any]:
+    if not isinstance(message, Kept):
+        return Entry(**_translated(message, shown)).model_dump()
+    if message.drawn is None:
+        message.drawn = Entry(**_translated(message, shown)).model_dump()
+    return message.drawn
 
 
 def _translated(message: Message, translate: Callable[[str], str]) -> Message:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from time import monotonic
 from typing import TypeVar
 
 Event = TypeVar("Event")
@@ -17,16 +18,8 @@ Event = TypeVar("Event")
 INTERVAL = 0.05
 """Seconds between two frames. Shorter ones cost more than they show."""
 
-LONG_CONVERSATION = 50
-"""Messages from which on a frame costs so much that it is drawn half as often."""
-
 PATIENCE = 0.5
 """Seconds without an event after which an empty frame is given."""
-
-
-def interval(messages: int) -> float:
-    """Seconds between two frames of a conversation of so many *messages*."""
-    return INTERVAL * 2 if messages > LONG_CONVERSATION else INTERVAL
 
 
 async def pump(
@@ -37,9 +30,9 @@ async def pump(
 ) -> AsyncGenerator[list[Event], None]:
     """The events of *source*, in order, as frames.
 
-    The first event that is to be seen *at_once* comes without delay; from then on frames are at least
-    *interval* apart. The source is closed when it ends, fails, or whoever draws stops; what it raises is
-    raised here, after the last frame.
+    The first event that is to be seen *at_once* comes without delay; from then on there is a pause after
+    each frame: *interval*, or as long as the frame took to draw, if that is longer. The source is closed
+    when it ends, fails, or whoever draws stops; what it raises is raised here, after the last frame.
     """
     arrived: list[Event] = []
     news = asyncio.Event()
@@ -54,18 +47,18 @@ async def pump(
             news.set()
 
     reading = asyncio.create_task(read())
-    pause = 0.0
+    paced = False
     try:
         while arrived or not reading.done():
             await _wait(news, patience)
             news.clear()
             frame, arrived[:] = arrived[:], []
+            begun = monotonic()
             if frame or not reading.done():
                 yield frame
-            if any(map(at_once, frame)):
-                pause = interval
+            paced = paced or any(map(at_once, frame))
             if not reading.done():
-                await asyncio.sleep(pause)
+                await asyncio.sleep(max(interval, monotonic() - begun) if paced else 0)
         await reading  # raises what the source raised
     finally:
         reading.cancel()
