@@ -48,7 +48,7 @@ class App:
         """The process's number."""
         return self._process.pid
 
-    def await_answer(self, seconds: float = 60) -> None:
+    def await_answer(self, seconds: float = 180) -> None:
         """Wait until it serves. Raises `RuntimeError` if it ends, or not within so many *seconds*."""
         until = time.monotonic() + seconds
         while self._process.poll() is None and time.monotonic() < until:

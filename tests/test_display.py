@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from neptun_demo.ui.chatbot import Chatbot, Transcript
 from neptun_demo.ui.display import DELIMITERS, END, GUARD, literal, shown, typed
+from neptun_demo.ui.notices import Notice
 from neptun_demo.ui.page import launch_arguments
 from neptun_demo.ui.turn import message, notice
 
@@ -104,7 +105,11 @@ def test_a_long_text_costs_linear_time(unit):
 
 def test_listeners_see_the_typed_text_and_the_browser_the_guarded_one():
     bot = Chatbot(render=False)
-    said = [message("user", "List<int>"), message("assistant", "\t<b>"), notice("failure", "No.", "<b>")]
+    said = [
+        message("user", "List<int>"),
+        message("assistant", "\t<b>"),
+        notice(Notice(title="No.", sentences=("<b>",))),
+    ]
     sent = bot.postprocess(said)
     assert [entry["content"][0]["text"] for entry in sent] == [
         f"List<{GUARD}int>",
@@ -113,7 +118,7 @@ def test_listeners_see_the_typed_text_and_the_browser_the_guarded_one():
     ]
     back = bot.preprocess(Transcript.model_validate(sent))
     assert [entry["content"] for entry in back] == [entry["content"] for entry in said]
-    assert back[2]["metadata"] == {"id": "notice"}
+    assert back[2]["metadata"] == said[2]["metadata"]
     assert bot.postprocess(back) == sent
 
 

@@ -25,9 +25,21 @@ class Page(gr.Blocks):
         self._queue.sleep_when_free = POLL
         return self
 
-    async def process_api(self, *args: Any, root_path: str | None = None, **kwargs: Any) -> dict[str, Any]:  # noqa: ARG002
-        """Gradio's, without a *root_path*, which is put before the addresses of files."""
-        processed: dict[str, Any] = await super().process_api(*args, **kwargs)
+    async def process_api(
+        self,
+        block_fn: Any,
+        inputs: list[Any],
+        state: Any = None,
+        *args: Any,
+        root_path: str | None = None,  # noqa: ARG002 - it is put before the addresses of files
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """Gradio's, of which nothing stays: it would keep each value that came or went, credentials too."""
+        try:
+            processed: dict[str, Any] = await super().process_api(block_fn, inputs, state, *args, **kwargs)
+        finally:
+            for block in (*block_fn.inputs, *block_fn.outputs) if state else ():
+                state.config_values.get(block._id, {}).get("props", {}).pop("value", None)  # noqa: SLF001
         return processed
 
     async def preprocess_data(
@@ -40,7 +52,7 @@ class Page(gr.Blocks):
         return values
 
     async def postprocess_data(self, block_fn: Any, predictions: Any, state: Any) -> list[Any]:
-        """A conversation is sent as it is; it is not kept in the session's state either."""
+        """A conversation is sent as it is."""
         match block_fn.outputs:
             case [Chatbot() as bot] if isinstance(predictions, list):
                 return [bot.postprocess(predictions)]
