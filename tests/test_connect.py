@@ -107,8 +107,8 @@ def test_the_state_of_workers_ai_and_what_is_sent_to_its_model(visitor, workers_
     visitor.ask("Hi").expect(visitor.notice).to_contain_text("used up")
     visitor.expect(state.locator(".trouble")).to_contain_text("It is free again at 00:00 UTC.")
     # Whoever comes now is told before asking.
-    visitor.page.reload()
-    visitor.settings().on_workers_ai().expect(state.locator(".trouble")).to_contain_text("was used up")
+    visitor.open()
+    visitor.on_workers_ai().expect(state.locator(".trouble")).to_contain_text("was used up")
 
     visitor.choose("Model", "gpt-oss-20b")
     visitor.expect(card(visitor)).to_contain_text("yes: low, medium, high")
