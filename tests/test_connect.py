@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import ACCOUNT, TOKEN, model_search
+from test_accessibility import violations
 from test_page import COOKIE, Visit
 from upstream import Gate, Play, Upstream, closes, cloudflare_error, compact, recording, sse
 
@@ -114,6 +115,7 @@ def test_the_state_of_workers_ai_and_what_is_sent_to_its_model(visitor, workers_
     visitor.expect(card(visitor)).to_contain_text("yes: low, medium, high")
     visitor.page.get_by_role("button", name="More parameters").click()
     visitor.choose("Reasoning effort", "low")
+    assert violations(visitor.page) == []
     visitor.page.get_by_label("Seed", exact=True).fill("7")
     visitor.page.get_by_label("Stop at").fill("END")
     visitor.page.get_by_label("range slider for Temperature").press("ArrowRight")
@@ -133,9 +135,7 @@ def test_the_state_of_workers_ai_and_what_is_sent_to_its_model(visitor, workers_
 
     visitor.choose("Model", "llama-3.3-70b-instruct-fp8-fast")
     for label, reason in (("Reasoning effort", "does not think"), ("Stop at", "does not take it")):
-        control = visitor.page.locator(
-            "#settings .block", has=visitor.page.get_by_label(label)
-        ).last
+        control = visitor.page.locator("#settings .block", has=visitor.page.get_by_label(label)).last
         visitor.expect(control).to_contain_text(reason)
         visitor.expect(visitor.page.get_by_label(label)).to_be_disabled()
     visitor.expect(sent(visitor)).to_contain_text("max_tokens 1024 temperature 1.1 seed 7")
