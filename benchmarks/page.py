@@ -39,7 +39,8 @@ QUIET = 1000
 BOX = "textarea:visible"
 TYPED = """() => [...document.querySelectorAll("textarea")].some(box => box.value === "Hello there")
     && performance.now()"""
-SENT = """() => [...document.querySelectorAll("[data-testid=user]")].some(said => /Hello there/.test(said.textContent))
+SENT = """() => [...document.querySelectorAll("[data-testid=user]")]
+    .some(said => /Hello there/.test(said.textContent))
     && performance.now()"""
 
 Visit = dict[str, float]
