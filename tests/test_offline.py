@@ -42,10 +42,12 @@ from neptun_demo.errors import (
     TimedOut,
     UpstreamError,
 )
+from neptun_demo.mcp import Ask, Models
 from neptun_demo.models import DOCUMENTED, GUIDE, GUIDE_MODEL
 from neptun_demo.parameters import DEFAULT_MAX_TOKENS, RANGES
 from neptun_demo.settings import Settings
-from neptun_demo.streams import Event, Finish, Text, Thinking, Usage
+from neptun_demo.streams import WIRES, Event, Finish, Text, Thinking, Usage
+from neptun_demo.ui.notices import STEPS, of_failure
 
 ROOT = Path(__file__).parents[1]
 PAGES = {section.title: section for section in sections()}
@@ -313,6 +315,7 @@ ASKED: Mapping[str, Sequence[str]] = {
         "is there gpt-oss?",
         "which model is cheapest",
         "list the models",
+        "what does the card of a model tell",
     ),
     "Parameters": (
         "how do I set the temperature",
@@ -322,6 +325,8 @@ ASKED: Mapping[str, Sequence[str]] = {
         "set seed",
         "frequency_penalty range",
         "temperature range",
+        "more parameters",
+        "how do I set stop texts",
     ),
     "The system prompt": (
         "can I use a system prompt?",
@@ -381,6 +386,7 @@ ASKED: Mapping[str, Sequence[str]] = {
         "typescript",
         "next.js",
         "call from a website",
+        "javascript example",
     ),
     "Hugging Face Spaces": (
         "deploy to hugging face spaces",
@@ -396,6 +402,8 @@ ASKED: Mapping[str, Sequence[str]] = {
         "do you store my prompts",
         "do you log my cookie",
         "privacy policy",
+        "what does the server keep of me",
+        "who sees my conversation",
     ),
     "What an answer may show": (
         "why are images shown as links",
@@ -412,6 +420,11 @@ ASKED: Mapping[str, Sequence[str]] = {
         "shortcut for sending",
         "undo last message",
         "edit my message",
+        "what does Esc do",
+        "which keys are there",
+        "how do I retry with another model",
+        "keyboard",
+        "where is the side bar",
     ),
     "The numbers under an answer": (
         "how fast is the model, tokens per second",
@@ -420,6 +433,11 @@ ASKED: Mapping[str, Sequence[str]] = {
         "time to first token",
         "what does finish_reason length mean",
         "tokens per second",
+        "what does the dash in the numbers mean",
+        "what are cached tokens",
+        "which numbers are estimated",
+        "how much did my answer cost in dollars",
+        "what does tokens in and out mean",
     ),
     "Retries": (
         "does it retry automatically?",
@@ -433,6 +451,144 @@ ASKED: Mapping[str, Sequence[str]] = {
         "what does /demo do",
         "list demos",
         "/demo?",
+    ),
+    "Comparing models": (
+        "How do I compare models?",
+        "can i see two models side by side",
+        "ask several models the same thing",
+        "what is the compare tab for",
+        "how to add a third column",
+        "keep this one",
+        "run one prompt on llama and gemma at the same time",
+        "which of two models answers better",
+        "one column failed, what about the others",
+    ),
+    "Looking inside an answer": (
+        "How do I look inside an answer?",
+        "what exactly was sent to the model",
+        "show me the raw response",
+        "where can i see the request headers",
+        "when did each chunk arrive",
+        "save as json",
+        "is there a network inspector",
+        "what is the wire tab",
+    ),
+    "The code of a request": (
+        "How do I get the code of a request?",
+        "get the curl line for my conversation",
+        "copy as curl",
+        "turn this chat into a python script",
+        "show me the code for this prompt",
+        "generate a code snippet",
+        "code view",
+        "typescript code for what i just asked",
+    ),
+    "Kept conversations": (
+        "Where are my conversations kept?",
+        "where is my chat history",
+        "is my chat gone when i reload the page",
+        "how do i delete a conversation",
+        "rename a chat",
+        "private mode",
+        "start a new chat",
+        "can i see my old chats on my phone",
+        "incognito",
+    ),
+    "Export and import": (
+        "How do I export and import?",
+        "download my conversation",
+        "save the chat as markdown",
+        "import a conversation from chatgpt",
+        "how do i get a conversation out of here",
+        "load a json file with openai messages",
+        "backup of my chats",
+        "upload a file with messages",
+    ),
+    "Links to the page": (
+        "How do I share a link?",
+        "copy link",
+        "is my cookie in the link",
+        "does opening a link send the prompt",
+        "can i prefill the prompt by url",
+        "share my settings with a colleague",
+        "permalink to this model and temperature",
+        "what does a shared link contain",
+    ),
+    "Checking a credential": (
+        "How do I check a credential?",
+        "is my cookie still good",
+        "what does the Check button do",
+        "signed in: Neptun knows this session",
+        "how do i know whether my key works",
+        "the box is empty",
+        "test my cookie",
+        "how many answers are left today",
+    ),
+    "Chips and next steps": (
+        "What do the chips mean?",
+        "raise the cap and try again",
+        "what does Stopped mean under the answer",
+        "it says: the answer is incomplete",
+        "Cut short by the cap",
+        "what is the orange notice",
+        "what can i do after a failed answer",
+        "the chip says that the app itself failed",
+    ),
+    "The language of the page": (
+        "can the page be in German?",
+        "how do I change the language",
+        "why are the buttons in german",
+        "switch to English",
+        "is there a french translation of the page",
+        "Deutsch",
+        "what languages do you speak",
+    ),
+    "Any OpenAI client": (
+        "Which OpenAI clients work?",
+        "is there an openai compatible api",
+        "use it with langchain",
+        "base_url for the openai library",
+        "/v1/chat/completions",
+        "which model name do I give to the openai client",
+        "chat completions",
+        "does it support tool calls",
+    ),
+    "Tools for MCP clients": (
+        "mcp server",
+        "how do i add it to claude desktop",
+        "can an agent use it as a tool",
+        "model context protocol",
+        "address of the mcp endpoint",
+        "mcp config",
+        "which tools does the MCP server have",
+    ),
+    "The Gradio API: complete and models": (
+        "api_name=/complete",
+        "gradio client without memory",
+        "send a list of messages with gradio_client",
+        "list the models in a script with gradio_client",
+        "what does use via api mean",
+        "/models of the gradio api",
+        "gradio_api/call",
+    ),
+    "The protocols of the stream": (
+        "what does stream_protocol do",
+        "stream_protocol=ui",
+        "does useChat work with it",
+        "vercel ai sdk 5",
+        "stream_protocol=data",
+        "how do I get thinking over the documented route",
+        "ui message stream",
+    ),
+    "Description of the routes, and health": (
+        "/api/docs",
+        "health check",
+        "is there an openapi.json",
+        "swagger",
+        "how do i monitor whether the app is up",
+        "what does /health say",
+        "which routes are there",
+        "list of all endpoints",
     ),
     "Running the tests": (
         "how do I run the tests",
@@ -961,19 +1117,43 @@ def blocks(language: str) -> list[str]:
 
 def test_examples_in_python_compile() -> None:
     examples = blocks("python")
-    assert len(examples) == 3
+    assert len(examples) == 5
     for code in examples:
         compile(code, "handbook", "exec")
 
 
 def test_examples_of_bodies_are_accepted() -> None:
-    request, error = blocks("json")
+    request, error, _ = blocks("json")
     assert ChatRequest.of(json.loads(request)).messages[0].role == "user"
     assert set(json.loads(error)) == {"statusCode", "statusMessage", "message"}
     (curl,) = blocks("bash")
     sent = re.search(r"-d '(.+)'", curl)
     assert sent
     assert ChatRequest.of(json.loads(sent[1]))
+
+
+def test_the_configuration_for_mcp_is_the_one_of_the_examples() -> None:
+    configuration = json.loads(blocks("json")[2])
+    assert configuration == json.loads((ROOT / "examples" / "mcp.json").read_text("utf-8"))
+
+
+def test_the_tools_of_mcp_take_what_the_page_names() -> None:
+    ask, models = PAGES["Tools for MCP clients"].text.split("\n- ")[1:3]
+    assert set(re.findall(r"`(\w+)`", ask)) - {"ask"} == set(Ask.model_fields)
+    assert set(re.findall(r"`(\w+)`", models.splitlines()[0])) - {"models"} == set(Models.model_fields)
+
+
+def test_the_protocols_are_those_of_the_route() -> None:
+    listed = re.findall(r"^\| `(\w+)` \|", PAGES["The protocols of the stream"].text, re.MULTILINE)
+    assert listed == list(WIRES)
+
+
+def test_the_chips_and_steps_are_those_of_the_page() -> None:
+    """As far as they are named in one place; the titles of the other chips stand where they are raised."""
+    text = PAGES["Chips and next steps"].text
+    assert all(f"**{step}**" in text for step in STEPS.values())
+    for has_text in (False, True):
+        assert f"| {of_failure(Cut('Gone.'), has_text=has_text).title} |" in text
 
 
 ADDRESSES = (
