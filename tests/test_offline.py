@@ -46,8 +46,10 @@ from neptun_demo.mcp import Ask, Models
 from neptun_demo.models import DOCUMENTED, GUIDE, GUIDE_MODEL
 from neptun_demo.parameters import DEFAULT_MAX_TOKENS, RANGES
 from neptun_demo.settings import Settings
+from neptun_demo.snippets import LANGUAGES, TARGETS
 from neptun_demo.streams import WIRES, Event, Finish, Text, Thinking, Usage
 from neptun_demo.ui.notices import STEPS, of_failure
+from neptun_demo.ui.records import PER_SESSION
 
 ROOT = Path(__file__).parents[1]
 PAGES = {section.title: section for section in sections()}
@@ -681,6 +683,11 @@ async def test_what_comes_nearest_is_named_where_the_handbook_has_no_page(guide:
         ("set the temperature", "and top_p?", "Parameters"),
         ("gradio_client", "how do I stream?", "Scripting with gradio_client"),
         ("what is a temporary chat", "what about privacy?", "Privacy"),
+        ("how do I compare models", "and how do I keep one?", "Comparing models"),
+        ("how do i export a chat", "and import?", "Export and import"),
+        ("show me the request headers", "and the code?", "The code of a request"),
+        ("what does stream_protocol do", "and ui?", "The protocols of the stream"),
+        ("use the openai library", "and MCP?", "Tools for MCP clients"),
     ],
 )
 async def test_a_follow_up_stays_with_its_topic(guide: Offline, before: str, asked: str, title: str) -> None:
@@ -1154,6 +1161,21 @@ def test_the_chips_and_steps_are_those_of_the_page() -> None:
     assert all(f"**{step}**" in text for step in STEPS.values())
     for has_text in (False, True):
         assert f"| {of_failure(Cut('Gone.'), has_text=has_text).title} |" in text
+
+
+def test_the_page_on_looking_inside_has_the_labels_and_the_bound_of_the_panel() -> None:
+    from neptun_demo.ui.words import ENGLISH
+
+    text = PAGES["Looking inside an answer"].text
+    for key in ("look", "look_request", "look_wire", "look_code", "look_close"):
+        assert f"**{ENGLISH[key]}**" in text
+    assert f"last {PER_SESSION} answers" in text
+
+
+def test_the_languages_of_code_are_those_of_the_panel() -> None:
+    text = PAGES["The code of a request"].text
+    assert all(title in text for title in LANGUAGES.values())
+    assert all(title.lower() in text for title in TARGETS.values())
 
 
 ADDRESSES = (
