@@ -406,6 +406,7 @@ ASKED: Mapping[str, Sequence[str]] = {
         "privacy policy",
         "what does the server keep of me",
         "who sees my conversation",
+        "does anyone get my history",
     ),
     "What an answer may show": (
         "why are images shown as links",
@@ -427,6 +428,7 @@ ASKED: Mapping[str, Sequence[str]] = {
         "how do I retry with another model",
         "keyboard",
         "where is the side bar",
+        "is there a dark mode",
     ),
     "The numbers under an answer": (
         "how fast is the model, tokens per second",
@@ -440,6 +442,8 @@ ASKED: Mapping[str, Sequence[str]] = {
         "which numbers are estimated",
         "how much did my answer cost in dollars",
         "what does tokens in and out mean",
+        "why is there a dash instead of tokens",
+        "why did it end",
     ),
     "Retries": (
         "does it retry automatically?",
@@ -495,6 +499,7 @@ ASKED: Mapping[str, Sequence[str]] = {
         "start a new chat",
         "can i see my old chats on my phone",
         "incognito",
+        "what happens when i close the tab",
     ),
     "Export and import": (
         "How do I export and import?",
@@ -572,6 +577,7 @@ ASKED: Mapping[str, Sequence[str]] = {
         "what does use via api mean",
         "/models of the gradio api",
         "gradio_api/call",
+        "how do i find out which models exist from a program",
     ),
     "The protocols of the stream": (
         "what does stream_protocol do",
