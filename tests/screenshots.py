@@ -32,7 +32,7 @@ README = {"compare": "compare", "wire": "look-inside", "code": "code", "chat": "
 """The scenes of the README, by the names of their pictures."""
 
 QUESTION = "How does a chat endpoint stream its answers? Show a line of code."
-ANSWER = """It keeps the connection open and writes **pieces** as the model makes them. A client reads them as they come:
+ANSWER = """It keeps the connection open and writes **pieces** as the model makes them. A client reads them:
 
 ```python
 async for piece in response.aiter_text():
