@@ -17,7 +17,7 @@
   const GUARDS = /\u2060(\u2060?)|\ufeff(\ufeff?)/g;
   const typed = (text) => text.replace(GUARDS, "$1$2");
 
-  const CHAT = "#conversation";
+  const CHAT = ".neptun-conversation";
   const MESSAGE = "[data-testid=user], [data-testid=bot]";
   // What the page itself wrote; a person's or a model's text cannot begin like this, for its `<d` is guarded.
   const OURS = '<div class="neptun-';
@@ -55,6 +55,7 @@
     while (texts.nextNode()) sweep(texts.currentNode);
   }
 
+  // What is drawn in *chat*, and what it is told to draw from now on. Not to be called twice for one.
   function watch(chat) {
     sweep(chat);
     new MutationObserver((changes) => {
@@ -110,7 +111,7 @@
     const seen = { childList: true, subtree: true, attributes: true, attributeFilter: ["class"] };
     observer.observe(document.documentElement, seen);
   }
-  Object.assign(neptun, { typed, once });
-  once(CHAT, watch);
+  Object.assign(neptun, { typed, once, watch });
+  once("#conversation", watch);
   once("#credential input", (input) => input.setAttribute("autocomplete", "off"));
 })();

@@ -3,8 +3,10 @@
   "use strict";
 
   const { once, tell, word } = window.neptun;
-  const BOX = "#message textarea";
-  const stopButton = () => document.querySelector("#message .stop-button");
+  const BOX = ".neptun-message textarea";
+  // Of the way to ask that is shown.
+  const stopButton = () =>
+    [...document.querySelectorAll(".neptun-message .stop-button")].find((button) => button.checkVisibility());
 
   // While an input method composes, its Enter chooses a word. While an answer is on its way, Enter sends
   // nothing: what is typed ahead stays in the box.
@@ -53,7 +55,9 @@
     const link = event.target.closest?.("a.neptun-next");
     if (!link) return;
     event.preventDefault();
-    STEPS[link.getAttribute("href").slice("#next-".length)]?.();
+    const column = link.closest(".neptun-column");
+    const steps = column ? window.neptun.compare.steps(column) : STEPS;
+    steps[link.getAttribute("href").slice("#next-".length)]?.();
   }, true);
 
   // The list of keys

@@ -87,10 +87,23 @@ class Controls:
         return [getattr(self, name) for name in names]
 
 
-def build_backend(chat: Chat) -> gr.Dropdown:
-    """The choice of a back end."""
+def build_backend(chat: Chat, value: str | None = None) -> gr.Dropdown:
+    """The choice of a back end, which begins with *value*, or with the app's own."""
     choices = [(title, name) for name, title in TITLES.items()]
-    return gr.Dropdown(choices, value=chat.default_backend, label=label("back_end"), filterable=False)
+    value = value or chat.default_backend
+    return gr.Dropdown(choices, value=value, label=label("back_end"), filterable=False, interactive=True)
+
+
+def build_model(chat: Chat, chosen: Mapping[str, Any], elem_id: str | None = None) -> gr.Dropdown:
+    """The choice of a model, with search; any other name can be typed."""
+    return gr.Dropdown(
+        label=label("model"),
+        allow_custom_value=True,
+        filterable=True,
+        interactive=True,
+        elem_id=elem_id,
+        **_begun(chat, chosen)["model"],
+    )
 
 
 def build_credential() -> gr.Textbox:
@@ -109,29 +122,25 @@ def build_controls(
     credential: gr.Textbox | None = None,
     *,
     backend: gr.Dropdown | None = None,
+    model: gr.Dropdown | None = None,
     model_id: str | None = None,
+    chosen: Mapping[str, Any] | None = None,
 ) -> Controls:
-    """Controls as they stand for the app's own back end and model.
+    """Controls as they stand for what is *chosen* (by the names of `CHOSEN`), else for the app's own model.
 
-    They share a *credential* that stands elsewhere on the page; so may the *backend* stand elsewhere.
+    They share a *credential* that stands elsewhere on the page; so may *backend* and *model* stand elsewhere.
     *model_id* is the one `elem_id` of them, by which a script finds the choice of the model.
     """
-    backend = backend or build_backend(chat)
+    chosen = chosen or {}
+    backend = backend or build_backend(chat, chosen.get("backend"))
     credential = credential or build_credential()
-    now = _changes(chat, chat.default_backend, chat.default_model(chat.default_backend), {})
-    model = gr.Dropdown(
-        label=label("model"),
-        allow_custom_value=True,
-        filterable=True,
-        interactive=True,
-        elem_id=model_id,
-        **now["model"],
-    )
+    now = _begun(chat, chosen)
+    model = model or build_model(chat, chosen, model_id)
     card = gr.HTML(padding=False, **now["card"])
     sent = gr.HTML(padding=False, **now["sent"])
-    temporary = gr.Checkbox(value=True, label=label("temporary"), **now["temporary"])
-    chat_id = gr.Number(value=-1, label=label("chat_id"), **now["chat_id"])
-    system = gr.Textbox(value="", lines=3, max_lines=8, label=label("system"), **now["system"])
+    temporary = gr.Checkbox(label=label("temporary"), **now["temporary"])
+    chat_id = gr.Number(label=label("chat_id"), **now["chat_id"])
+    system = gr.Textbox(lines=3, max_lines=8, label=label("system"), **now["system"])
     max_tokens = gr.Slider(label=label("max_tokens"), step=1, precision=0, **now["max_tokens"])
     temperature = gr.Slider(label=label("temperature"), step=0.1, **now["temperature"])
     top_p = gr.Slider(label=label("top_p"), step=0.001, **now["top_p"])
@@ -139,7 +148,8 @@ def build_controls(
         effort = gr.Dropdown(
             label=label("reasoning_effort"), allow_custom_value=True, **now["reasoning_effort"]
         )
-        seed = gr.Number(label=label("seed"), precision=0, **now["seed"])
+        # With a key, or Gradio takes no value for 0 where components are made while the page is open.
+        seed = gr.Number(label=label("seed"), precision=0, key=f"seed-{model.elem_id}", **now["seed"])
         stop = gr.Textbox(label=label("stop_at"), lines=2, max_lines=4, **now["stop"])
     return Controls(
         backend=backend,
@@ -203,6 +213,27 @@ def changes(chat: Chat, values: Sequence[Any], *, another_backend: bool = False)
     if unknown:
         updates["card"]["value"], updates["sent"]["value"] = model_card.no_card(unknown), ""
     return [gr.update(**updates[name]) for name in CHANGING]
+
+
+def set_to(chat: Chat, values: Sequence[Any]) -> list[Any]:
+    """What becomes of `Controls.backend` and `Controls.changing` when they are set to the *values* of the
+    `Controls.chosen` of others."""
+    chosen = dict(zip(CHOSEN, values, strict=True))
+    now = _begun(chat, chosen)
+    return [_backend_of(chat, chosen["backend"]), *(gr.update(**now[name]) for name in CHANGING)]
+
+
+def _begun(chat: Chat, chosen: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The properties of each control as it begins, its value among them."""
+    backend = _backend_of(chat, chosen.get("backend"))
+    try:
+        name = chosen.get("model")
+        model = chat.catalogue.find(backend, name) if name else chat.default_model(backend)
+    except Refused:
+        model = chat.default_model(backend)
+    values = {"temporary": True, "chat_id": -1, "system": "", **chosen}
+    now = _changes(chat, backend, model, chosen)
+    return {name: {"value": values.get(name), **properties} for name, properties in now.items()}
 
 
 def _backend_of(chat: Chat, backend: Any) -> BackendName:

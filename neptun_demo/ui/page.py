@@ -13,6 +13,7 @@ from neptun_demo.gradio_api import add_api
 
 from .answering import Answering
 from .blocks import Page
+from .compare import Compare
 from .connect import build_connect
 from .inspector.panel import Inspector
 from .records import Records
@@ -27,8 +28,8 @@ DESCRIPTION = (
 
 ASSETS = Path(__file__).parents[2] / "assets"
 
-SCRIPTS = ("page.js", "access.js", "talk.js", "connect.js", "inspector.js")
-STYLES = ("page.css", "talk.css", "connect.css", "inspector.css")
+SCRIPTS = ("page.js", "access.js", "talk.js", "connect.js", "inspector.js", "compare.js")
+STYLES = ("page.css", "talk.css", "connect.css", "inspector.css", "compare.css")
 
 # The side bar is open where there is room for it; on a phone it would cover the page.
 OPEN_SETTINGS = """() => {
@@ -49,8 +50,11 @@ def build(chat: Chat) -> gr.Blocks:
             gr.HTML("<h2>Settings</h2>", padding=False)
             connect = build_connect(chat)
         gr.HTML(_header(), elem_id="header", padding=False)
-        with gr.Tabs(elem_id="ways"), gr.Tab(label("chat"), id="chat", elem_id="chat"):
-            talk = Talk(answering, connect.controls)
+        with gr.Tabs(elem_id="ways") as ways:
+            with gr.Tab(label("chat"), id="chat", elem_id="chat"):
+                talk = Talk(answering, connect.controls)
+            with gr.Tab(label("compare"), id="compare", elem_id="compare"):
+                Compare(answering, connect, talk.chatbot, ways)
         Inspector(chat, records, talk.chatbot, page)
         connect.listen(page)
         connect.after(talk.ended)

@@ -12,3 +12,8 @@ def conversation_id(request: gr.Request | None) -> str:
     could be read."""
     session = request.session_hash if request else None
     return hashlib.sha256(session.encode()).hexdigest()[:32] if session else ""
+
+
+def column_id(conversation: str, column: str) -> str:
+    """An id for the conversation of one *column* of the comparison, which is not that of the chat beside it."""
+    return hashlib.sha256(f"{conversation}/{column}".encode()).hexdigest()[:32] if conversation else ""

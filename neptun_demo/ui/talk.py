@@ -22,7 +22,7 @@ from .connect import first_visit
 from .controls import Controls, asked
 from .display import DELIMITERS, typed
 from .notices import Notice
-from .turn import Message, Transcript, message, notice
+from .turn import Message, Transcript, last_question, message, notice
 from .words import label
 
 SEND, STOP = str(label("send")), str(label("stop"))
@@ -45,6 +45,7 @@ def conversation(elem_id: str, **arguments: Any) -> Chatbot:
         label=label("conversation"),
         show_label=False,
         elem_id=elem_id,
+        elem_classes="neptun-conversation",
         height="100%",
         min_height=240,
         scale=1,
@@ -56,7 +57,7 @@ def conversation(elem_id: str, **arguments: Any) -> Chatbot:
     )
 
 
-def message_box(elem_id: str) -> gr.Textbox:
+def message_box(elem_id: str, *, autofocus: bool = True) -> gr.Textbox:
     """A box to ask from, with a button to send and one to stop."""
     return gr.Textbox(
         label=label("message"),
@@ -64,9 +65,10 @@ def message_box(elem_id: str) -> gr.Textbox:
         container=False,
         placeholder=label("ask_something"),
         elem_id=elem_id,
+        elem_classes="neptun-message",
         lines=1,
         max_lines=12,
-        autofocus=True,
+        autofocus=autofocus,
         submit_btn=SEND,
         stop_btn=STOP,
     )
@@ -142,7 +144,7 @@ class Talk(gr.ChatInterface):
         asking.success(None, None, [cause], js="() => ''", **_AT_ONCE)
         answering.success(None, [bot], [box], js=BUTTONS, **_AT_ONCE)
         # Gradio runs these after a cancelled listener too, and nothing else after a failed one.
-        asking.failure(_not_sent, [bot], [bot], **_AT_ONCE)
+        asking.failure(not_sent, [bot], [bot], **_AT_ONCE)
         ended = answering.failure(self._answering.broken_off, [bot, cause], [bot], **_AT_ONCE)
         # Only then: a question that is sent before would be overwritten by what comes from there.
         for after in (ended.success, ended.failure):
@@ -177,7 +179,7 @@ def _send(text: str, transcript: Transcript) -> tuple[Any, Any]:
 
 def _ask_again(transcript: Transcript) -> tuple[Any, Transcript]:
     """The conversation without its last answer."""
-    question = _last_question(transcript)
+    question = last_question(transcript)
     return (_busy(), transcript[: question + 1]) if question is not None else (_rest(), transcript)
 
 
@@ -196,7 +198,7 @@ def _edit(transcript: Transcript, edited: gr.EditData) -> tuple[Any, Any]:
 
 def _take_back(transcript: Transcript) -> tuple[Any, Transcript]:
     """The conversation without its last turn; what was asked stands in the box again."""
-    question = _last_question(transcript)
+    question = last_question(transcript)
     if question is None:
         return _rest(), transcript
     return {**_rest(), "value": _text_of(transcript[question])}, transcript[:question]
@@ -206,15 +208,10 @@ def _fill_in(example: gr.SelectData) -> str:
     return str(example.value["text"])
 
 
-def _not_sent(transcript: Transcript) -> Transcript:
+def not_sent(transcript: Transcript) -> Transcript:
     """The conversation after a message that did not come through; it still stands in the box."""
     words = ("The app did not take it: it may be too long, or the app may be busy.", "Try again.")
     return [*transcript, notice(Notice(title="Not sent.", sentences=words))]
-
-
-def _last_question(transcript: Transcript) -> int | None:
-    places = range(len(transcript) - 1, -1, -1)
-    return next((place for place in places if transcript[place]["role"] == "user"), None)
 
 
 def _place(index: Any) -> int:

@@ -45,6 +45,12 @@ def is_ours(entry: Mapping[str, Any]) -> bool:
     return (entry.get("metadata") or {}).get("id") in OURS
 
 
+def last_question(transcript: Sequence[Message]) -> int | None:
+    """The place of the last message of the person's own."""
+    places = range(len(transcript) - 1, -1, -1)
+    return next((place for place in places if transcript[place]["role"] == "user"), None)
+
+
 class Turn:
     """An answer as it grows, folded, with the time that it takes.
 
