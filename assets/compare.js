@@ -2,7 +2,7 @@
 (() => {
   "use strict";
 
-  const { once, openSettings, watch, word } = window.neptun;
+  const { openSettings, watch, word } = window.neptun;
   const NAMES = ["A", "B", "C"];
   const FEWEST = 2;
 
@@ -22,8 +22,6 @@
     for (const element of root.querySelectorAll("[data-name]")) element.ariaLabel = named(element, element.dataset.name);
   }
   const named = (element, key) => word(key).replace("{}", element.dataset.column ?? "");
-  once("#compare-tools .neptun-tools", entitle.bind(null, document));
-  once("#compare-hint .neptun-hint", entitle.bind(null, document));
 
   // Columns
 
@@ -32,7 +30,7 @@
     const column = bar.closest(".neptun-column");
     column.setAttribute("role", "group");
     column.setAttribute("aria-label", word("column").replace("{}", name));
-    entitle(column);
+    entitle(bar);
     watch(column.querySelector(".neptun-conversation"));
     draw();
   }
@@ -161,5 +159,5 @@
     };
   };
 
-  window.neptun.compare = { mount, send, stop, rest, refused, buttons, steps };
+  window.neptun.compare = { entitle, mount, send, stop, rest, refused, buttons, steps };
 })();

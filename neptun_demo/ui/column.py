@@ -24,6 +24,9 @@ from .talk import conversation, not_sent
 from .turn import Transcript, last_question, message
 from .words import label
 
+# The script writes the words of what is drawn here, in the browser's language.
+ENTITLE = "window.neptun.compare.entitle(element)"
+
 # A name of an event counts for Gradio once it stands in quotes here.
 _ON_LOAD = """window.neptun.compare.mount("{name}", element, (event, data) =>
     trigger({{ ask: "ask", stop: "stop", clear: "clear", keep: "keep" }}[event], data))"""
@@ -61,7 +64,7 @@ class Column:
         lower = name.lower()
         with gr.Column(elem_id=f"column-{lower}", elem_classes="neptun-column", min_width=0):
             with gr.Row(elem_classes="neptun-column-head"):
-                gr.HTML(_head(name), padding=False, js_on_load=None)
+                gr.HTML(_head(name), padding=False, js_on_load=ENTITLE)
                 backend = build_backend(chat, chosen.get("backend"))
                 model = build_model(chat, chosen, f"model-{lower}")
             with gr.Accordion(label("parameters"), open=False, elem_classes="neptun-parameters"):

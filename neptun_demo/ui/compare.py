@@ -16,7 +16,7 @@ from neptun_demo.models import BUILT_IN, TITLES, Model
 from neptun_demo.settings import BackendName
 
 from .answering import Answering
-from .column import Column, button
+from .column import ENTITLE, Column, button
 from .connect import Connect
 from .controls import AT_ONCE, CHOSEN, set_to
 from .talk import message_box
@@ -26,8 +26,8 @@ from .words import label
 NAMES = ("A", "B", "C")
 """The columns; two of them are shown at first."""
 
-# The tab's children are drawn when it is first opened, and this with them.
-_ON_OPENED = "trigger('load')"
+# The tab's children are drawn when it is first opened, and this with them. ("load" would come twice.)
+_ON_OPENED = "trigger('expand')"
 
 _TOOLS = (
     f'<div class="neptun-tools">{button("add", "add_column")}'
@@ -50,19 +50,19 @@ class Compare:
         self._ways = ways
         opened = gr.HTML("", padding=False, js_on_load=_ON_OPENED, elem_classes="neptun-bridge")
         inputs = connect.controls.chosen
-        gr.render(inputs, [opened.load], queue=False, trigger_mode="once", show_progress="hidden")(self._open)
+        gr.render(inputs, [opened.expand], queue=False, trigger_mode="once", show_progress="hidden")(self._open)
 
     def _open(self, *values: Any) -> None:
         """Make the columns. *values* are what the chat has chosen."""
         chat, controls = self._answering.chat, self._connect.controls
         chosen = dict(zip(CHOSEN, values, strict=True))
-        gr.HTML(_TOOLS, padding=False, js_on_load=None, elem_id="compare-tools")
+        gr.HTML(_TOOLS, padding=False, js_on_load=ENTITLE, elem_id="compare-tools")
         with gr.Row(elem_id="columns"):
             columns = [
                 Column(self._answering, name, controls.credential, begun)
                 for name, begun in zip(NAMES, beginnings(chat, chosen), strict=True)
             ]
-        gr.HTML(_HINT, padding=False, js_on_load=None, elem_id="compare-hint")
+        gr.HTML(_HINT, padding=False, js_on_load=ENTITLE, elem_id="compare-hint")
         box = message_box("compare-message", autofocus=False)
         box.placeholder, box.stop_btn = label("ask_all"), False
         box.submit(None, [box], [box], js="(text) => window.neptun.compare.send(text)", **AT_ONCE)
