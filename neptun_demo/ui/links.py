@@ -1,0 +1,138 @@
+"""Links to the page: what shall stand in its controls and in the message box, as a query.
+
+Names come from a fixed list and values are checked. A credential has no name there, a conversation neither,
+and whoever opens a link sends nothing by it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+from urllib.parse import quote, urlencode
+
+from neptun_demo import parameters
+from neptun_demo.chat import Chat
+from neptun_demo.contract import quoted
+from neptun_demo.models import Model
+from neptun_demo.settings import BackendName
+
+from .controls import SAMPLING
+from .document import LONGEST_NAME, Settings
+from .usable import usable
+
+LONGEST: Mapping[str, int] = {
+    "backend": 40,
+    "model": LONGEST_NAME,
+    "system": 4_000,
+    **dict.fromkeys(SAMPLING, 20),
+    "prompt": 8_000,
+}
+"""The names that a link may have, and the characters that each value may: no address is read endlessly."""
+
+WORDS: Mapping[str, str] = {
+    "backend": "back end",
+    "model": "model",
+    "system": "system prompt",
+    "max_tokens": "max tokens",
+    "temperature": "temperature",
+    "top_p": "top p",
+    "prompt": "message",
+}
+
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Link:
+    """What a link asks for: *settings*, the text for the message box, the names of *taken* values, and a
+    sentence about each value that was *left_out*."""
+
+    settings: Settings
+    prompt: str = ""
+    taken: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def in_words(self) -> str:
+        """What was done with it; empty where it asked for nothing."""
+        filled = ", ".join(WORDS[name] for name in self.taken)
+        words = [f"Filled in from the link: {filled}. Nothing was sent."] if filled else []
+        return " ".join([*words, *(f"Left out: {why}" for why in self.left_out)])
+
+
+def read(chat: Chat, query: Iterable[tuple[str, str]]) -> Link:
+    """The link whose *query* this is: pairs of names and values. Other names are nobody's business."""
+    pairs = [(name, value) for name, value in query if name in LONGEST and value]
+    doubled = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
+    left_out = [f"{name} stands there more than once." for name in doubled]
+    given: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in doubled:
+            continue
+        try:
+            given[name] = _value(name, value)
+        except ValueError as error:
+            left_out.append(str(error))
+    prompt = given.pop("prompt", "")
+    settings, refused = usable(chat, Settings(**given))
+    filled = {*given, "prompt"} if prompt else {*given}
+    taken = [name for name in LONGEST if name in filled and name not in refused]
+    return Link(settings, prompt, tuple(taken), (*left_out, *refused.values()))
+
+
+def _value(name: str, value: str) -> Any:
+    if len(value) > LONGEST[name]:
+        raise ValueError(f"{name} is longer than {LONGEST[name]:,} characters.")
+    if name in SAMPLING:
+        if not _NUMBER.fullmatch(value):
+            raise ValueError(f"{name} must be a number, not {quoted(value)}.")
+        return _number(name, value)
+    if name == "backend" and value not in get_args(BackendName):
+        raise ValueError(f"backend must be {', '.join(get_args(BackendName))}, not {quoted(value)}.")
+    return value
+
+
+def _number(name: str, value: str) -> float:
+    number = float(value)
+    if name != "max_tokens":
+        return number
+    if number != int(number) or number < 1:
+        raise ValueError("max_tokens must be a whole number, 1 or more.")
+    return int(number)
+
+
+def build(chat: Chat, settings: Settings, prompt: str) -> tuple[str, list[str]]:
+    """The query (without its `?`) that leads to *settings* and *prompt*, and what did not fit into it.
+
+    Only what differs from the app's defaults is in it.
+    """
+    settings, _ = usable(chat, settings)
+    backend = settings.backend or chat.default_backend
+    values = {
+        "backend": None if backend == chat.default_backend else backend,
+        "model": None if settings.model == chat.default_model(backend).id else settings.model,
+        "system": settings.system,
+        **_tuned(chat, chat.catalogue.find(backend, settings.model or ""), settings),
+        "prompt": prompt,
+    }
+    texts = {name: str(value) for name, value in values.items() if value not in (None, "")}
+    too_long = [name for name, text in texts.items() if len(text) > LONGEST[name]]
+    query = urlencode({name: text for name, text in texts.items() if name not in too_long}, quote_via=quote)
+    return query, [f"The {WORDS[name]} is too long for a link and is not in it." for name in too_long]
+
+
+def _tuned(chat: Chat, model: Model, settings: Settings) -> dict[str, float | None]:
+    """The sampling parameters that do not stand at their defaults."""
+    ranges = parameters.accepted(model)
+    if not ranges:
+        return {}
+    defaults = {
+        "max_tokens": min(parameters.DEFAULT_MAX_TOKENS, chat.settings.playground_max_tokens),
+        "temperature": ranges["temperature"].default,
+        "top_p": ranges["top_p"].high,
+    }
+    given = {name: getattr(settings, name) for name in SAMPLING}
+    return {name: value for name, value in given.items() if value != defaults[name]}
