@@ -16,6 +16,7 @@ from .blocks import Page
 from .compare import Compare
 from .connect import build_connect
 from .inspector.panel import Inspector
+from .keeping import Keeping
 from .records import Records
 from .talk import Talk
 from .theme import THEME
@@ -28,8 +29,18 @@ DESCRIPTION = (
 
 ASSETS = Path(__file__).parents[2] / "assets"
 
-SCRIPTS = ("page.js", "access.js", "talk.js", "connect.js", "inspector.js", "compare.js")
-STYLES = ("page.css", "talk.css", "connect.css", "inspector.css", "compare.css")
+SCRIPTS = (
+    "page.js",
+    "access.js",
+    "talk.js",
+    "connect.js",
+    "inspector.js",
+    "store.js",
+    "history.js",
+    "keeping.js",
+    "compare.js",
+)
+STYLES = ("page.css", "talk.css", "connect.css", "inspector.css", "keeping.css", "compare.css")
 
 # The side bar is open where there is room for it; on a phone it would cover the page.
 OPEN_SETTINGS = """() => {
@@ -49,6 +60,7 @@ def build(chat: Chat) -> gr.Blocks:
         with gr.Sidebar(label="Settings", open=False, elem_id="settings"):
             gr.HTML("<h2>Settings</h2>", padding=False)
             connect = build_connect(chat)
+            keeping = Keeping(chat, connect.controls)
         gr.HTML(_header(), elem_id="header", padding=False)
         with gr.Tabs(elem_id="ways") as ways:
             with gr.Tab(label("chat"), id="chat", elem_id="chat"):
@@ -57,7 +69,8 @@ def build(chat: Chat) -> gr.Blocks:
                 Compare(answering, connect, talk.chatbot, ways)
         Inspector(chat, records, talk.chatbot, page)
         connect.listen(page)
-        connect.after(talk.ended)
+        keeping.listen(talk.chatbot, talk.textbox, connect.looked)
+        connect.after([*talk.ended, *keeping.filled])
         page.load(None, js=OPEN_SETTINGS, **_AT_ONCE)
         add_api(chat)
     return page

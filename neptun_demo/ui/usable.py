@@ -62,6 +62,8 @@ def of_values(values: Sequence[Any]) -> Settings:
     given = dict(zip(KEPT, values, strict=True))
     if isinstance(given["chat_id"], int | float) and given["chat_id"] < 0:
         given["chat_id"] = None
+    if given["backend"] != "workers-ai":  # there these controls stand disabled, at whatever
+        given |= {"system": "", **dict.fromkeys(SAMPLING)}
     given["system"] = "" if given["system"] is None else given["system"]
     try:
         return Settings.model_validate(given)
@@ -74,8 +76,8 @@ def kept(controls: Controls) -> list[Any]:
     return [getattr(controls, name) for name in KEPT]
 
 
-def filled(chat: Chat, settings: Settings) -> dict[str, dict[str, Any]]:
-    """Updates for the controls named in `KEPT`: they then stand as *settings* say, which are `usable()`."""
+def filled(chat: Chat, settings: Settings) -> list[dict[str, Any]]:
+    """Updates for the back end and `Controls.changing`, by which they stand as *settings* (`usable()`) say."""
     backend = settings.backend or chat.default_backend
     model = settings.model or chat.default_model(backend).id
     temporary = settings.temporary or backend != "neptun"
@@ -91,7 +93,7 @@ def filled(chat: Chat, settings: Settings) -> dict[str, dict[str, Any]]:
     for name in KEPT:
         value = defaults.get(name) if values[name] is None else values[name]
         updates.setdefault(name, {"__type__": "update"})["value"] = value
-    return {name: updates[name] for name in KEPT}
+    return [updates["backend"], *(updates[name] for name in CHANGING)]
 
 
 CHANGING = ("model", "temporary", "chat_id", "system", *SAMPLING)

@@ -1,0 +1,153 @@
+// The panel of kept conversations: what is drawn of assets/history.js, and its buttons. Titles are set as text.
+(() => {
+  "use strict";
+
+  const { history, store, word } = window.neptun;
+  const DISARMED_AFTER = 5_000; // milliseconds that a first press on Delete counts
+
+  function element(name, properties = {}, ...children) {
+    const made = Object.assign(document.createElement(name), properties);
+    made.append(...children);
+    return made;
+  }
+  const button = (words, pressed, className = "") => {
+    const made = element("button", { type: "button", textContent: words, className });
+    made.addEventListener("click", () => pressed(made));
+    return made;
+  };
+
+  const icon = (path) => `<svg viewBox="0 0 16 16" aria-hidden="true"><path d="${path}"/></svg>`;
+  const PENCIL = icon("M3 13l.7-3L10.5 3.2a1.4 1.4 0 0 1 2 0l.3.3a1.4 1.4 0 0 1 0 2L6 12.3z");
+  const BIN = icon("M3 4.5h10M6.5 4.5V3h3v1.5M4.5 4.5l.6 8.5h5.8l.6-8.5M6.7 7v4M9.3 7v4");
+
+  let list, nothing, note, link, where;
+
+  function mount(place, largest) {
+    const file = element("input", { type: "file", accept: ".json,application/json", hidden: true });
+    file.addEventListener("change", () => {
+      if (file.files[0]) history.importFile(file.files[0], largest);
+      file.value = ""; // so that the same file can be chosen again
+    });
+    const privately = element("input", { type: "checkbox", checked: history.isPrivate });
+    privately.addEventListener("change", () => {
+      history.setPrivate(privately.checked);
+      tellWhere();
+    });
+    list = element("ul", { className: "neptun-kept" });
+    nothing = element("p", { className: "neptun-subdued", textContent: word("none_kept") });
+    where = element("p", { className: "neptun-subdued" });
+    note = element("p", { className: "neptun-note", role: "status" });
+    link = element("input", { readOnly: true, hidden: true, className: "neptun-link", ariaLabel: word("copy_link") });
+    place.replaceChildren(
+      element("h2", { textContent: word("conversations") }),
+      button(word("new_chat"), history.begin, "neptun-new"),
+      list,
+      nothing,
+      element("label", { className: "neptun-private" }, privately, element("span", { textContent: word("private") })),
+      where,
+      element(
+        "div",
+        { className: "neptun-actions" },
+        button(word("export_json"), history.json),
+        button(word("export_markdown"), history.exportMarkdown),
+        button(word("import"), () => file.click()),
+        button(word("copy_link"), history.copyLink),
+      ),
+      file,
+      link,
+      note,
+    );
+    tellWhere();
+    draw();
+    store.changed(draw);
+  }
+
+  const tellWhere = () => (where.textContent = word(history.isPrivate ? "kept_nowhere" : "kept_where"));
+
+  function say(words) {
+    link.hidden = true;
+    note.textContent = words;
+  }
+
+  function showLink(address) {
+    say(word("copy_this"));
+    Object.assign(link, { value: address, hidden: false });
+    link.select();
+  }
+
+  async function draw() {
+    if (!list || list.querySelector("input")) return; // a title is being written
+    try {
+      const kept = await store.list();
+      const focused = list.contains(document.activeElement) ? [...list.querySelectorAll("button")].indexOf(document.activeElement) : -1;
+      list.replaceChildren(...kept.map(row));
+      nothing.hidden = kept.length > 0;
+      if (focused >= 0) list.querySelectorAll("button")[focused]?.focus();
+    } catch (error) {
+      nothing.hidden = true;
+      history.failed(error);
+    }
+  }
+
+  function row(entry) {
+    const opener = button(entry.title, () => history.open(entry.id), "neptun-title");
+    opener.title = `${entry.title}\n${new Date(entry.updated).toLocaleString()}`;
+    if (entry.id === history.opened) opener.setAttribute("aria-current", "true");
+    const pencil = button("", () => rename(made, entry), "neptun-icon");
+    pencil.innerHTML = PENCIL;
+    pencil.ariaLabel = pencil.title = `${word("rename")}: ${entry.title}`;
+    const bin = button("", () => remove(bin, entry), "neptun-icon");
+    disarm(bin, entry);
+    const made = element("li", {}, opener, pencil, bin);
+    return made;
+  }
+
+  function rename(item, entry) {
+    const input = element("input", { value: entry.title, maxLength: 200, ariaLabel: word("title") });
+    let done = false;
+    const finish = async (keep) => {
+      if (done) return;
+      done = true;
+      const title = input.value.trim();
+      if (keep && title && title !== entry.title) await history.rename(entry.id, title);
+      input.remove(); // so that the list is drawn again
+      await draw();
+      [...list.querySelectorAll("[aria-label]")].find((one) => one.ariaLabel.endsWith(title || entry.title))?.focus();
+    };
+    input.addEventListener("keydown", (event) => {
+      if (event.isComposing) return;
+      if (event.key === "Enter" || event.key === "Escape") {
+        event.stopPropagation();
+        finish(event.key === "Enter");
+      }
+    });
+    input.addEventListener("blur", () => finish(true));
+    item.replaceChildren(input);
+    input.select();
+  }
+
+  function disarm(bin, entry) {
+    bin.classList.remove("armed");
+    bin.innerHTML = BIN;
+    bin.ariaLabel = bin.title = `${word("delete")}: ${entry.title}`;
+  }
+
+  // The first press asks, the second one deletes.
+  async function remove(bin, entry) {
+    if (!bin.classList.contains("armed")) {
+      bin.classList.add("armed");
+      bin.textContent = word("delete_now");
+      bin.ariaLabel = bin.title = `${word("delete_now")} ${entry.title}`;
+      const back = () => bin.isConnected && disarm(bin, entry);
+      setTimeout(back, DISARMED_AFTER);
+      bin.addEventListener("blur", back, { once: true });
+      return;
+    }
+    await history.remove(entry.id);
+    await draw();
+    say(word("deleted"));
+    (list.querySelector("button") ?? document.querySelector(".neptun-new"))?.focus();
+  }
+
+  window.neptun.panel = { mount, draw, note: say, showLink };
+})();

@@ -1,0 +1,145 @@
+"""The panel of kept conversations, and what the app does for it.
+
+The browser keeps them (`assets/store.js`, `assets/history.js`). The app gets the one that is opened or
+imported, and gives back what the page shows: checked data, drawn anew. It keeps none of them, and is given no
+credential for any of this.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import parse_qsl
+
+import gradio as gr
+from gradio.components import Component
+
+from neptun_demo.chat import Chat
+from neptun_demo.errors import Refused
+
+from .bridge import bridge, told
+from .controls import Controls
+from .document import LONGEST_NAME, Document, Settings, of_transcript, to_transcript
+from .importing import LARGEST, parse
+from .links import build, read
+from .markdown_export import markdown
+from .turn import Transcript
+from .usable import KEPT, filled, kept, of_values, usable
+
+_AT_ONCE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
+
+_MOUNT = f"window.neptun.panel.mount(element.querySelector('.neptun-keeping'), {LARGEST})"
+
+# What the page shows, as `history.js` takes it: the conversation, and the controls by name.
+_SHOWN = f"""(...given) => {{
+    const [transcript, ...values] = given.slice(-{len(KEPT) + 1});
+    const names = {json.dumps(KEPT)};
+    const settings = Object.fromEntries(names.map((name, at) => [name, values[at]]));
+    window.neptun.history.%s(...given.slice(0, -{len(KEPT) + 1}), transcript, settings);
+}}"""
+
+
+class Keeping:
+    """The panel. It is drawn where this is made; `listen()` connects it with a conversation.
+
+    *filled* are the events (`.success`) after each of which the controls may stand otherwise than before.
+    """
+
+    def __init__(self, chat: Chat, controls: Controls) -> None:
+        self._chat = chat
+        self._controls = controls
+        self.filled: list[Any] = []
+        gr.HTML(
+            '<div class="neptun-keeping"></div>',
+            elem_id="keeping",
+            padding=False,
+            js_on_load=_MOUNT,
+            apply_default_css=False,
+        )
+        self._ends = {
+            name: bridge(f"keeping-{name}") for name in ("open", "link", "copy", "markdown", "json", "new")
+        }
+        # What the app has to say to the script, as JSON.
+        self._said = gr.Textbox(value="", visible=False)
+
+    def listen(self, bot: gr.Chatbot, box: Component, loaded: Any) -> None:
+        """Keep what *bot* shows. *loaded* is the page's last event at load that sets controls."""
+        ends, said, values = self._ends, self._said, kept(self._controls)
+        controls: list[Component] = [self._controls.backend, *self._controls.changing]
+        bot.change(None, [bot, *values], None, js=_SHOWN % "changed", **_AT_ONCE)
+        bot.clear(None, None, None, js="() => window.neptun.history.left()", **_AT_ONCE)
+        new = "() => { window.neptun.history.left(); return [[]]; }"
+        ends["new"].submit(None, None, [bot], js=new, **_AT_ONCE)
+        ends["json"].submit(None, [bot, *values], None, js=_SHOWN % "exportJson", **_AT_ONCE)
+        asked = [
+            ends["open"].submit(self._open, values, [said, bot, box, *controls], **_AT_ONCE),
+            ends["link"].submit(self._follow, None, [said, box, *controls], **_AT_ONCE),
+            ends["copy"].submit(self._copy, [box, *values], [said], **_AT_ONCE),
+            ends["markdown"].submit(self._markdown, [bot, *values], [said], **_AT_ONCE),
+        ]
+        for event in asked:
+            event.success(None, [said, bot, *values], None, js=_SHOWN % "heard", **_AT_ONCE)
+            event.failure(None, None, None, js="() => window.neptun.history.unheard()", **_AT_ONCE)
+        self.filled += [asked[0].success, asked[1].success]
+        loaded.then(None, None, None, js="() => window.neptun.history.started()", **_AT_ONCE)
+
+    def _open(self, event: gr.EventData, *values: Any) -> list[Any]:
+        """The conversation of a document, kept here or from a file, in the place of the one that is shown."""
+        try:
+            document, question = parse(told(event, "document")).ready()
+            settings, left_out = self._settings(document, told(event, "origin"), values)
+        except Refused as error:
+            return [_reply(note=error.message), gr.skip(), gr.skip(), *self._as_they_stand()]
+        box = question or gr.skip()
+        reply = _reply(title=document.name, note=" ".join(f"Left out: {why}" for why in left_out))
+        return [reply, to_transcript(document), box, *self._filled(settings)]
+
+    def _settings(self, document: Document, origin: str, values: Sequence[Any]) -> tuple[Settings, list[str]]:
+        """What the controls are to stand at for *document*, and what of it was left out."""
+        given = document.settings
+        if given.backend is None:  # a bare list of messages: everything else stays
+            given = of_values(values).model_copy(update={"system": given.system} if given.system else {})
+        if origin == "file":  # nobody else's file decides what Neptun stores of one's own
+            given = given.model_copy(update={"temporary": True, "chat_id": None})
+        settings, left_out = usable(self._chat, given)
+        return settings, list(left_out.values())
+
+    def _follow(self, event: gr.EventData) -> list[Any]:
+        """What a link asks for. Nothing is sent by it."""
+        try:
+            query = parse_qsl(told(event, "query"), max_num_fields=100)
+        except ValueError:
+            return [_reply(note="The link has too many values."), gr.skip(), *self._as_they_stand()]
+        link = read(self._chat, query)
+        box = link.prompt or gr.skip()
+        return [_reply(note=link.in_words), box, *self._filled(link.settings)]
+
+    def _copy(self, prompt: str, *values: Any) -> str:
+        """The query of a link to what stands in the controls and in the message box."""
+        try:
+            query, left_out = build(self._chat, of_values(values), prompt)
+        except Refused as error:
+            return _reply(note=error.message)
+        words = "Link copied: back end, model, settings and the text of the message box; no credential."
+        return _reply(link=query, note=" ".join([words, *left_out]))
+
+    def _markdown(self, event: gr.EventData, transcript: Transcript, *values: Any) -> str:
+        """The conversation as a Markdown file."""
+        if not transcript:
+            return _reply(note="There is nothing to export yet.")
+        try:
+            document = of_transcript(transcript, of_values(values), told(event, "title")[:LONGEST_NAME])
+        except Refused as error:
+            return _reply(note=error.message)
+        return _reply(markdown=markdown(document))
+
+    def _filled(self, settings: Settings) -> list[Any]:
+        return filled(self._chat, settings)
+
+    def _as_they_stand(self) -> list[Any]:
+        return [gr.skip()] * (1 + len(self._controls.changing))
+
+
+def _reply(**fields: str) -> str:
+    return json.dumps(fields, ensure_ascii=False)
