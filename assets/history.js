@@ -5,6 +5,7 @@
 
   const { store, tell, typed, word } = window.neptun;
   const OPEN = "neptun-open", PRIVATE = "neptun-private"; // of this tab, in its sessionStorage
+  const PATIENCE = 10_000; // milliseconds; Gradio does not say it when the app is gone
   const LINK_NAMES = ["backend", "model", "system", "max_tokens", "temperature", "top_p", "prompt"];
 
   // Storage may be closed to the page; then everything works but the keeping.
@@ -136,9 +137,10 @@
 
   // An answer that is on its way is stopped before another conversation takes its place.
   async function atRest() {
+    const until = performance.now() + 2 * PATIENCE;
     for (let tries = 0; running || stopButton(); tries++) {
-      if (tries % 20 === 0) stopButton()?.click();
-      if (tries === 100) return false;
+      if (performance.now() > until) return panel()?.note(word("not_taken")), false;
+      if (tries % 50 === 0) stopButton()?.click();
       await pause(50);
     }
     return true;
@@ -146,7 +148,7 @@
 
   async function ask(name, data, record = null) {
     if (waitingFor) return;
-    waitingFor = { name, record };
+    waitingFor = { name, record, patience: setTimeout(unheard, PATIENCE) };
     tell(name, data);
   }
 
@@ -173,7 +175,7 @@
   // The app answered: *reply* is what it said, the rest is what the page shows now.
   function heard(reply, transcript, values) {
     const { name, record } = waitingFor ?? {};
-    waitingFor = null;
+    waited();
     const said = JSON.parse(reply || "{}");
     if (said.title !== undefined && name === "keeping-open") {
       const messages = messagesOf(transcript);
@@ -186,8 +188,15 @@
     panel()?.note(said.note ?? "");
   }
 
-  function unheard() {
+  function waited() {
+    clearTimeout(waitingFor?.patience);
     waitingFor = null;
+  }
+
+  // The app refused, or is gone. An answer that comes all the same must not be kept in another one's place.
+  function unheard() {
+    if (waitingFor?.name === "keeping-open") current = null;
+    waited();
     panel()?.note(word("not_taken"));
   }
 

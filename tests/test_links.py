@@ -165,9 +165,15 @@ def test_a_stored_chat_stays_one():
     assert updates["chat_id"]["interactive"] is True
 
 
+def test_what_a_disabled_control_still_holds_is_not_asked_for():
+    values = ["offline", "offline-guide", True, -1, "Be brief.", 1024, 0.6, 1]
+    assert of_values(values) == Settings(backend="offline", model="offline-guide")
+
+
 @pytest.mark.parametrize(("at", "value"), [(0, "evil"), (1, 5), (3, 0.5), (4, {}), (5, "x"), (6, float("nan"))])
 def test_what_no_control_gives_is_refused(at, value):
-    values = ["offline", "offline-guide", True, -1, "", 1024, 0.6, 1]
-    assert of_values(values).chat_id is None
+    values = ["workers-ai", LLAMA, True, -1, "", 1024, 0.6, 1]
+    standing = Settings(backend="workers-ai", model=LLAMA, max_tokens=1024, temperature=0.6, top_p=1)
+    assert of_values(values) == standing
     with pytest.raises(Refused):
         of_values([*values[:at], value, *values[at + 1 :]])
