@@ -138,9 +138,16 @@
   // An answer that is on its way is stopped before another conversation takes its place.
   async function atRest() {
     const until = performance.now() + 2 * PATIENCE;
-    for (let tries = 0; running || stopButton(); tries++) {
-      if (performance.now() > until) return panel()?.note(word("not_taken")), false;
-      if (tries % 50 === 0) stopButton()?.click();
+    let pressed = false;
+    while (running || stopButton() || waitingFor) {
+      if (performance.now() > until) {
+        panel()?.note(word("not_taken"));
+        return false;
+      }
+      if (!pressed && stopButton()) {
+        pressed = true;
+        stopButton().click();
+      }
       await pause(50);
     }
     return true;
