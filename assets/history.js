@@ -6,7 +6,7 @@
   const { store, tell, typed, word } = window.neptun;
   const OPEN = "neptun-open", PRIVATE = "neptun-private"; // of this tab, in its sessionStorage
   const PATIENCE = 10_000; // milliseconds; Gradio does not say it when the app is gone
-  const LINK_NAMES = ["backend", "model", "system", "max_tokens", "temperature", "top_p", "prompt"];
+  const LINK_NAMES = ["backend", "model", "system", "max_tokens", "temperature", "top_p", "reasoning_effort", "seed", "stop", "prompt"];
 
   // Storage may be closed to the page; then everything works but the keeping.
   const tab = {
@@ -69,6 +69,9 @@
       max_tokens: whole(values.max_tokens, 1),
       temperature: values.temperature ?? undefined,
       top_p: values.top_p ?? undefined,
+      reasoning_effort: words(values.reasoning_effort)?.slice(0, 200),
+      seed: whole(values.seed, 1),
+      stop: words(values.stop),
     }),
     temporary: values.temporary !== false,
     chat_id: values.temporary === false ? whole(values.chat_id, 0) : undefined,

@@ -199,7 +199,7 @@ OURS = {"format": "neptun-playground", "version": 1, "messages": [{"role": "user
 
 
 def test_unknown_fields_are_ignored_and_a_byte_order_mark_too():
-    file = {**OURS, "later": 1, "settings": {"credential": "secret", "seed": 2}}
+    file = {**OURS, "later": 1, "settings": {"credential": "secret", "later": 2}}
     document = parse("\ufeff" + json.dumps(file))
     assert document == Document(messages=(Said(role="user", content="a"),))
     assert "secret" not in document.as_json()

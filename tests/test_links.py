@@ -15,9 +15,10 @@ from neptun_demo.catalogue import Catalogue
 from neptun_demo.chat import Chat
 from neptun_demo.errors import Refused
 from neptun_demo.settings import load
+from neptun_demo.ui.controls import CHANGING, CHOSEN
 from neptun_demo.ui.document import Settings
 from neptun_demo.ui.links import LONGEST, Link, build, read
-from neptun_demo.ui.usable import CHANGING, filled, of_values
+from neptun_demo.ui.usable import filled, of_values
 
 LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 OSS = "@cf/openai/gpt-oss-20b"
@@ -151,9 +152,10 @@ def by_name(updates: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 def test_the_controls_stand_as_the_settings_say():
     settings = Settings(backend="workers-ai", model=OSS, system="x", max_tokens=7, temperature=1.5, top_p=0.5)
+    settings = settings.model_copy(update={"reasoning_effort": "low", "seed": 4, "stop": "END"})
     updates = by_name(filled(CHAT, settings))
-    values = {name: update["value"] for name, update in updates.items()}
-    assert values == {**settings.model_dump(), "chat_id": -1}
+    values = {name: updates[name]["value"] for name in CHOSEN}
+    assert values == {**settings.model_dump(), "chat_id": -1, "reasoning_effort": "low"}
     assert updates["temperature"]["maximum"] == 2
     assert updates["system"]["interactive"] is True
     assert of_values(list(values.values())) == settings
@@ -166,13 +168,13 @@ def test_a_stored_chat_stays_one():
 
 
 def test_what_a_disabled_control_still_holds_is_not_asked_for():
-    values = ["offline", "offline-guide", True, -1, "Be brief.", 1024, 0.6, 1]
+    values = ["offline", "offline-guide", True, -1, "Be brief.", 1024, 0.6, 1, "low", 3, "x"]
     assert of_values(values) == Settings(backend="offline", model="offline-guide")
 
 
 @pytest.mark.parametrize(("at", "value"), [(0, "evil"), (1, 5), (3, 0.5), (4, {}), (5, "x"), (6, float("nan"))])
 def test_what_no_control_gives_is_refused(at, value):
-    values = ["workers-ai", LLAMA, True, -1, "", 1024, 0.6, 1]
+    values = ["workers-ai", LLAMA, True, -1, "", 1024, 0.6, 1, "", None, ""]
     standing = Settings(backend="workers-ai", model=LLAMA, max_tokens=1024, temperature=0.6, top_p=1)
     assert of_values(values) == standing
     with pytest.raises(Refused):

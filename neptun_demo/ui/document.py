@@ -46,6 +46,9 @@ class Settings(BaseModel):
     max_tokens: int | None = Field(None, ge=1)
     temperature: _Number | None = None
     top_p: _Number | None = None
+    reasoning_effort: _Name | None = None
+    seed: int | None = None
+    stop: Words = ""
     temporary: bool = True
     chat_id: int | None = Field(None, ge=0)
 

@@ -19,24 +19,22 @@ from neptun_demo.chat import Chat
 from neptun_demo.errors import Refused
 
 from .bridge import bridge, told
-from .controls import Controls
+from .controls import AT_ONCE, CHOSEN, Controls
 from .document import LONGEST_NAME, Document, Settings, of_transcript, to_transcript
 from .importing import LARGEST, parse
 from .links import build, read
 from .markdown_export import markdown
 from .turn import Transcript
-from .usable import KEPT, filled, kept, of_values, usable
-
-_AT_ONCE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
+from .usable import filled, of_values, usable
 
 _MOUNT = f"window.neptun.panel.mount(element.querySelector('.neptun-keeping'), {LARGEST})"
 
 # What the page shows, as `history.js` takes it: the conversation, and the controls by name.
 _SHOWN = f"""(...given) => {{
-    const [transcript, ...values] = given.slice(-{len(KEPT) + 1});
-    const names = {json.dumps(KEPT)};
+    const [transcript, ...values] = given.slice(-{len(CHOSEN) + 1});
+    const names = {json.dumps(CHOSEN)};
     const settings = Object.fromEntries(names.map((name, at) => [name, values[at]]));
-    window.neptun.history.%s(...given.slice(0, -{len(KEPT) + 1}), transcript, settings);
+    window.neptun.history.%s(...given.slice(0, -{len(CHOSEN) + 1}), transcript, settings);
 }}"""
 
 
@@ -65,24 +63,24 @@ class Keeping:
 
     def listen(self, bot: gr.Chatbot, box: Component, loaded: Any) -> None:
         """Keep what *bot* shows. *loaded* is the page's last event at load that sets controls."""
-        ends, said, values = self._ends, self._said, kept(self._controls)
+        ends, said, values = self._ends, self._said, self._controls.chosen
         controls: list[Component] = [self._controls.backend, *self._controls.changing]
-        bot.change(None, [bot, *values], None, js=_SHOWN % "changed", **_AT_ONCE)
-        bot.clear(None, None, None, js="() => window.neptun.history.left()", **_AT_ONCE)
+        bot.change(None, [bot, *values], None, js=_SHOWN % "changed", **AT_ONCE)
+        bot.clear(None, None, None, js="() => window.neptun.history.left()", **AT_ONCE)
         new = "() => { window.neptun.history.left(); return [[]]; }"
-        ends["new"].submit(None, None, [bot], js=new, **_AT_ONCE)
-        ends["json"].submit(None, [bot, *values], None, js=_SHOWN % "exportJson", **_AT_ONCE)
+        ends["new"].submit(None, None, [bot], js=new, **AT_ONCE)
+        ends["json"].submit(None, [bot, *values], None, js=_SHOWN % "exportJson", **AT_ONCE)
         asked = [
-            ends["open"].submit(self._open, values, [said, bot, box, *controls], **_AT_ONCE),
-            ends["link"].submit(self._follow, None, [said, box, *controls], **_AT_ONCE),
-            ends["copy"].submit(self._copy, [box, *values], [said], **_AT_ONCE),
-            ends["markdown"].submit(self._markdown, [bot, *values], [said], **_AT_ONCE),
+            ends["open"].submit(self._open, values, [said, bot, box, *controls], **AT_ONCE),
+            ends["link"].submit(self._follow, None, [said, box, *controls], **AT_ONCE),
+            ends["copy"].submit(self._copy, [box, *values], [said], **AT_ONCE),
+            ends["markdown"].submit(self._markdown, [bot, *values], [said], **AT_ONCE),
         ]
         for event in asked:
-            event.success(None, [said, bot, *values], None, js=_SHOWN % "heard", **_AT_ONCE)
-            event.failure(None, None, None, js="() => window.neptun.history.unheard()", **_AT_ONCE)
+            event.success(None, [said, bot, *values], None, js=_SHOWN % "heard", **AT_ONCE)
+            event.failure(None, None, None, js="() => window.neptun.history.unheard()", **AT_ONCE)
         self.filled += [asked[0].success, asked[1].success]
-        loaded.then(None, None, None, js="() => window.neptun.history.started()", **_AT_ONCE)
+        loaded.then(None, None, None, js="() => window.neptun.history.started()", **AT_ONCE)
 
     def _open(self, event: gr.EventData, *values: Any) -> list[Any]:
         """The conversation of a document, kept here or from a file, in the place of the one that is shown."""

@@ -13,21 +13,20 @@ from dataclasses import dataclass
 from typing import Any, get_args
 from urllib.parse import quote, urlencode
 
-from neptun_demo import parameters
 from neptun_demo.chat import Chat
 from neptun_demo.contract import quoted
-from neptun_demo.models import Model
 from neptun_demo.settings import BackendName
 
-from .controls import SAMPLING
 from .document import LONGEST_NAME, Settings
-from .usable import usable
+from .ranges import VALUES
+from .usable import differing, usable
 
 LONGEST: Mapping[str, int] = {
     "backend": 40,
     "model": LONGEST_NAME,
     "system": 4_000,
-    **dict.fromkeys(SAMPLING, 20),
+    **dict.fromkeys(VALUES, 20),
+    "stop": 400,
     "prompt": 8_000,
 }
 """The names that a link may have, and the characters that each value may: no address is read endlessly."""
@@ -39,9 +38,13 @@ WORDS: Mapping[str, str] = {
     "max_tokens": "max tokens",
     "temperature": "temperature",
     "top_p": "top p",
+    "reasoning_effort": "reasoning effort",
+    "seed": "seed",
+    "stop": "texts to stop at",
     "prompt": "message",
 }
 
+_NUMBERS = ("max_tokens", "temperature", "top_p", "seed")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
@@ -86,7 +89,7 @@ def read(chat: Chat, query: Iterable[tuple[str, str]]) -> Link:
 def _value(name: str, value: str) -> Any:
     if len(value) > LONGEST[name]:
         raise ValueError(f"{name} is longer than {LONGEST[name]:,} characters.")
-    if name in SAMPLING:
+    if name in _NUMBERS:
         if not _NUMBER.fullmatch(value):
             raise ValueError(f"{name} must be a number, not {quoted(value)}.")
         return _number(name, value)
@@ -97,10 +100,10 @@ def _value(name: str, value: str) -> Any:
 
 def _number(name: str, value: str) -> float:
     number = float(value)
-    if name != "max_tokens":
+    if name not in ("max_tokens", "seed"):
         return number
     if number != int(number) or number < 1:
-        raise ValueError("max_tokens must be a whole number, 1 or more.")
+        raise ValueError(f"{name} must be a whole number, 1 or more.")
     return int(number)
 
 
@@ -115,24 +118,10 @@ def build(chat: Chat, settings: Settings, prompt: str) -> tuple[str, list[str]]:
         "backend": None if backend == chat.default_backend else backend,
         "model": None if settings.model == chat.default_model(backend).id else settings.model,
         "system": settings.system,
-        **_tuned(chat, chat.catalogue.find(backend, settings.model or ""), settings),
+        **differing(chat, chat.catalogue.find(backend, settings.model or ""), settings),
         "prompt": prompt,
     }
     texts = {name: str(value) for name, value in values.items() if value not in (None, "")}
     too_long = [name for name, text in texts.items() if len(text) > LONGEST[name]]
     query = urlencode({name: text for name, text in texts.items() if name not in too_long}, quote_via=quote)
     return query, [f"The {WORDS[name]} is too long for a link and is not in it." for name in too_long]
-
-
-def _tuned(chat: Chat, model: Model, settings: Settings) -> dict[str, float | None]:
-    """The sampling parameters that do not stand at their defaults."""
-    ranges = parameters.accepted(model)
-    if not ranges:
-        return {}
-    defaults = {
-        "max_tokens": min(parameters.DEFAULT_MAX_TOKENS, chat.settings.playground_max_tokens),
-        "temperature": ranges["temperature"].default,
-        "top_p": ranges["top_p"].high,
-    }
-    given = {name: getattr(settings, name) for name in SAMPLING}
-    return {name: value for name, value in given.items() if value != defaults[name]}

@@ -28,6 +28,9 @@ def _settings(settings: Settings) -> Iterator[str]:
         "Max tokens": settings.max_tokens,
         "Temperature": settings.temperature,
         "Top p": settings.top_p,
+        "Reasoning effort": settings.reasoning_effort,
+        "Seed": settings.seed,
+        "Stop at": settings.stop,
     }
     lines = [f"- {name}: {_code(str(value))}" for name, value in values.items() if value not in (None, "")]
     if lines:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import gradio as gr
 from pydantic import ValidationError
 
 from neptun_demo import parameters
@@ -13,11 +14,9 @@ from neptun_demo.contract import complaint
 from neptun_demo.errors import Refused
 from neptun_demo.models import TITLES, Model
 
-from .controls import SAMPLING, Controls, changes
+from .controls import CHANGING, CHOSEN, changes
 from .document import Settings
-
-KEPT = ("backend", "model", "temporary", "chat_id", "system", *SAMPLING)
-"""The controls whose values belong to a conversation; the credential is none of them."""
+from .ranges import VALUES
 
 
 def usable(chat: Chat, settings: Settings) -> tuple[Settings, dict[str, str]]:
@@ -42,59 +41,68 @@ def usable(chat: Chat, settings: Settings) -> tuple[Settings, dict[str, str]]:
 
 
 def _sampling(chat: Chat, model: Model, settings: Settings) -> tuple[dict[str, Any], dict[str, str]]:
-    values: dict[str, Any] = dict.fromkeys(SAMPLING)
+    values: dict[str, Any] = {name: "" if name == "stop" else None for name in VALUES}
     refused = {}
-    for name in SAMPLING:
+    for name in VALUES:
         value = getattr(settings, name)
-        if value is None:
+        if value in (None, ""):
             continue
+        asked = [line for line in value.splitlines() if line] if name == "stop" else value
         try:
-            sent = parameters.check(model, {name: value}, chat.settings.playground_max_tokens).sent
+            parameters.check(model, {name: asked}, chat.settings.playground_max_tokens)
         except Refused as error:
             refused[name] = error.message
         else:
-            values[name] = sent.get(name) if model.backend == "workers-ai" else None
+            values[name] = value
     return values, refused
 
 
 def of_values(values: Sequence[Any]) -> Settings:
-    """The settings that stand in the controls named in `KEPT`. Raises `Refused`."""
-    given = dict(zip(KEPT, values, strict=True))
+    """The settings that stand in the controls named in `CHOSEN`. Raises `Refused`."""
+    given = dict(zip(CHOSEN, values, strict=True))
+    if given["backend"] != "workers-ai":  # there these controls stand disabled, at whatever
+        given |= dict.fromkeys(["system", *VALUES])
     if isinstance(given["chat_id"], int | float) and given["chat_id"] < 0:
         given["chat_id"] = None
-    if given["backend"] != "workers-ai":  # there these controls stand disabled, at whatever
-        given |= {"system": "", **dict.fromkeys(SAMPLING)}
-    given["system"] = "" if given["system"] is None else given["system"]
+    for name in ("system", "stop"):
+        given[name] = "" if given[name] is None else given[name]
+    given["reasoning_effort"] = given["reasoning_effort"] or None  # the model's own
     try:
         return Settings.model_validate(given)
     except ValidationError as error:
         raise Refused(f"{complaint(error)}.") from error
 
 
-def kept(controls: Controls) -> list[Any]:
-    """The controls named in `KEPT`."""
-    return [getattr(controls, name) for name in KEPT]
-
-
-def filled(chat: Chat, settings: Settings) -> list[dict[str, Any]]:
+def filled(chat: Chat, settings: Settings) -> list[Any]:
     """Updates for the back end and `Controls.changing`, by which they stand as *settings* (`usable()`) say."""
     backend = settings.backend or chat.default_backend
-    model = settings.model or chat.default_model(backend).id
-    temporary = settings.temporary or backend != "neptun"
-    following = changes(chat, backend, model, temporary=temporary, temperature=settings.temperature)
-    updates: dict[str, dict[str, Any]] = dict(zip(CHANGING, following, strict=True))
-    values = settings.model_dump() | {"backend": backend, "model": model, "temporary": temporary}
-    values["chat_id"] = -1 if settings.chat_id is None else settings.chat_id
-    defaults = {
-        "max_tokens": min(parameters.DEFAULT_MAX_TOKENS, updates["max_tokens"]["maximum"]),
-        "temperature": updates["temperature"]["value"],
-        "top_p": updates["top_p"]["maximum"],
+    model = chat.catalogue.find(backend, settings.model) if settings.model else chat.default_model(backend)
+    values = _to_begin_with(chat, model) | settings.model_dump(exclude_none=True)
+    values |= {"backend": backend, "model": model.id, "temporary": settings.temporary or backend != "neptun"}
+    updates = dict(zip(CHANGING, changes(chat, [values[name] for name in CHOSEN]), strict=True))
+    for name in CHOSEN[1:]:
+        updates[name]["value"] = values[name]
+    return [gr.update(value=backend), *(updates[name] for name in CHANGING)]
+
+
+def _to_begin_with(chat: Chat, model: Model) -> dict[str, Any]:
+    """What the controls stand at where nothing else was chosen."""
+    ranges = parameters.accepted(model) or parameters.RANGES["legacy"]
+    return {
+        "max_tokens": min(parameters.DEFAULT_MAX_TOKENS, chat.settings.playground_max_tokens),
+        "temperature": ranges["temperature"].default,
+        "top_p": ranges["top_p"].high,
+        "reasoning_effort": "",
+        "seed": None,
+        "stop": "",
+        "system": "",
+        "chat_id": -1,
     }
-    for name in KEPT:
-        value = defaults.get(name) if values[name] is None else values[name]
-        updates.setdefault(name, {"__type__": "update"})["value"] = value
-    return [updates["backend"], *(updates[name] for name in CHANGING)]
 
 
-CHANGING = ("model", "temporary", "chat_id", "system", *SAMPLING)
-"""The controls that `changes()` is about, by name, in its order."""
+def differing(chat: Chat, model: Model, settings: Settings) -> dict[str, Any]:
+    """The sampling parameters of *settings* that do not stand at what they begin with."""
+    if not parameters.accepted(model):
+        return {}
+    begun = _to_begin_with(chat, model)
+    return {name: value for name in VALUES if (value := getattr(settings, name)) != begun[name]}
