@@ -39,7 +39,6 @@
     note = element("p", { className: "neptun-note", role: "status" });
     link = element("input", { readOnly: true, hidden: true, className: "neptun-link", ariaLabel: word("copy_link") });
     place.replaceChildren(
-      element("h2", { textContent: word("conversations") }),
       button(word("new_chat"), history.begin, "neptun-new"),
       list,
       nothing,

@@ -42,6 +42,7 @@
   };
 
   function openSettings(selector) {
+    window.neptun.showPanel("settings");
     document.querySelector("#settings:not(.open) .toggle-button")?.click();
     once("#settings.open", () => {
       const control = document.querySelector(selector);

@@ -133,9 +133,8 @@ def code(stage: Stage) -> None:
 
 
 def compare(stage: Stage) -> None:
-    stage.neptun.plays(of_neptun())
     stage.workers_ai.plays(of_workers_ai())
-    stage.on_neptun()
+    stage.on_neptun(of_neptun())
     stage.page.get_by_role("tab", name="Compare").click()
     box = stage.page.locator("#compare-message textarea")
     box.fill(QUESTION)
@@ -146,9 +145,9 @@ def compare(stage: Stage) -> None:
 def history(stage: Stage) -> None:
     visitor = stage.on_neptun(data_lines("One."), data_lines("Two."))
     for question in ("Which wires are there?", "How long may an answer be?"):
-        visitor.settings().page.get_by_role("button", name="New chat").click()
+        visitor.settings("Conversations").page.get_by_role("button", name="New chat").click()
         stage.closed().ask(question)
-    visitor.settings().page.get_by_role("button", name="New chat").scroll_into_view_if_needed()
+    visitor.settings("Conversations")
 
 
 SCENES: dict[str, Callable[[Stage], None]] = {

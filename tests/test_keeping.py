@@ -35,6 +35,7 @@ class Keeper(Visit):
 
     @property
     def panel(self) -> Locator:
+        self.settings("Conversations")
         return self.page.locator("#keeping")
 
     @property
@@ -273,7 +274,7 @@ def test_a_link_fills_and_sends_nothing(visitor, workers_ai):
     visitor.expect(visitor.page.get_by_label("System prompt")).to_have_value("Be brief.")
     assert visitor.value("Cookie or playground key") == ""
     assert workers_ai.requests == []
-    visitor.page.get_by_label("Cookie or playground key").fill(COOKIE)
+    visitor.settings().page.get_by_label("Cookie or playground key").fill(COOKIE)
     link = visitor.copied(visitor.panel.get_by_role("button", name="Copy link"))
     visitor.noted("Link copied")
     link = visitor.page.evaluate("navigator.clipboard.readText()")

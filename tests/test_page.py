@@ -84,11 +84,14 @@ class Visit:
         self.expect(self.send_button).to_be_visible()
         return self
 
-    def settings(self) -> Visit:
-        """The side bar, open."""
+    def settings(self, panel: str = "Settings") -> Visit:
+        """The side bar, open, with that panel."""
         if not self.page.locator("#settings.open").count():
             self.page.get_by_role("button", name="Toggle Sidebar").click()
         self.expect(self.page.locator("#settings.open")).to_be_visible()
+        head = self.page.locator("#side-tabs").get_by_role("tab", name=panel)
+        if head.get_attribute("aria-selected") != "true":
+            head.click()
         return self
 
     def choose(self, label: str, option: str) -> Visit:

@@ -98,5 +98,5 @@ def test_a_browser_in_german_reads_german_labels(visit, offline_playground):
     page.get_by_role("link", name="Noch einmal").wait_for()
     page.get_by_role("link", name="Hineinsehen").wait_for()
     page.get_by_role("button", name="Senden", exact=True).wait_for()
-    page.get_by_role("tab", name="Gespräch").wait_for()
+    page.get_by_role("tab", name="Gespräch", exact=True).wait_for()
     page.locator(".neptun-notice", has_text="The answer is incomplete.").wait_for()

@@ -33,6 +33,7 @@ SCRIPTS = (
     "page.js",
     "access.js",
     "talk.js",
+    "panels.js",
     "connect.js",
     "inspector.js",
     "store.js",
@@ -58,9 +59,11 @@ def build(chat: Chat) -> gr.Blocks:
     answering = Answering(chat, records)
     with page:
         with gr.Sidebar(label="Settings", open=False, elem_id="settings"):
-            gr.HTML("<h2>Settings</h2>", padding=False)
-            connect = build_connect(chat)
-            keeping = Keeping(chat, connect.controls)
+            gr.HTML(_panels(), elem_id="side-tabs", padding=False, apply_default_css=False)
+            with gr.Column(elem_id="side-settings"):
+                connect = build_connect(chat)
+            with gr.Column(elem_id="side-conversations"):
+                keeping = Keeping(chat, connect.controls)
         gr.HTML(_header(), elem_id="header", padding=False)
         with gr.Tabs(elem_id="ways") as ways:
             with gr.Tab(label("chat"), id="chat", elem_id="chat"):
@@ -93,6 +96,16 @@ def _header() -> str:
     words = f"<div><h1>{TITLE}</h1><p>{DESCRIPTION}</p></div>"
     keys = '<button type="button" class="neptun-show-keys" title="Keyboard" aria-label="Keyboard">?</button>'
     return f'<div class="neptun-header">{_asset("logo.svg")}{words}{keys}</div>'
+
+
+def _panels() -> str:
+    """The heads of the two panels of the side bar (`assets/panels.js`)."""
+    heads = "".join(
+        f'<button type="button" role="tab" id="side-tab-{name}" data-panel="{name}"'
+        f' aria-controls="side-{name}">{ENGLISH[name]}</button>'
+        for name in ("settings", "conversations")
+    )
+    return f'<div role="tablist" aria-label="{TITLE}">{heads}</div>'
 
 
 def _words() -> str:

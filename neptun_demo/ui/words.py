@@ -14,6 +14,7 @@ from gradio.i18n import I18nData
 WORDS: Mapping[str, tuple[str, str]] = {
     "chat": ("Chat", "Gespräch"),
     "compare": ("Compare", "Vergleich"),
+    "menu": ("Menu", "Menü"),
     "settings": ("Settings", "Einstellungen"),
     "conversation": ("Conversation", "Gespräch"),
     "message": ("Message", "Nachricht"),
