@@ -1,4 +1,4 @@
-"""What stands in front of every route, Gradio's and ours: hosts, sizes, closed paths, headers.
+"""What stands in front of every route, Gradio's and ours: hosts, sizes, closed paths, headers, packing.
 
 It is plain ASGI around the finished application, so that it also sees what Gradio's own middleware adds.
 """
@@ -11,6 +11,7 @@ import logging
 import re
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -35,6 +36,9 @@ _CLOSED = re.compile(
     r"|vibe-[a-z-]+|undo-vibe-edit|dev|proxy=.*|file=.*|file|stream|profiling)(/.*)?|/monitoring(/.*)?"
 )
 
+# What a browser loads first, and Gradio sends as it is. Nothing that streams: packing would hold it back.
+_PACKED = ("/", "/config")
+
 _ON_SPACES = ("*.hf.space", "huggingface.co")
 
 
@@ -42,8 +46,10 @@ class Guard:
     """The application *app*, guarded."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self._app = app
-        self._trusted = TrustedHostMiddleware(app, allowed_hosts=allowed_hosts(settings), www_redirect=False)
+        self._app = _Packing(app)
+        self._trusted = TrustedHostMiddleware(
+            self._app, allowed_hosts=allowed_hosts(settings), www_redirect=False
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -68,6 +74,18 @@ class Guard:
         # for its own name, so addresses need no list.
         app = self._app if _is_address(headers.get("host", "")) else self._trusted
         await app(scope, receive, send)
+
+
+class _Packing:
+    """The application *app*, its page packed for whoever takes it so."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._packing = GZipMiddleware(app, compresslevel=6)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        packed = scope["type"] == "http" and _path(scope) in _PACKED
+        await (self._packing if packed else self._app)(scope, receive, send)
 
 
 def _path(scope: Scope) -> str:

@@ -40,6 +40,24 @@ def test_every_response_carries_the_policy(
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+@pytest.mark.parametrize("path", ["/", "/config"])
+def test_the_page_travels_packed_to_whoever_takes_it_so(offline_playground: Playground, path: str) -> None:
+    packed = get(offline_playground, path)
+    plain = get(offline_playground, path, headers={"Accept-Encoding": "identity"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
+    assert "content-encoding" not in plain.headers
+    assert int(packed.headers["content-length"]) < len(plain.content) / 4
+
+
+def test_nothing_else_is_packed_since_it_could_be_held_back(offline_playground: Playground) -> None:
+    question = {"messages": [{"role": "user", "content": "What is this?"}]}
+    asking = {"Cookie": f"neptun-session={offline_playground.key}"}
+    answer = get(offline_playground, "/api/ai/cloudflare/offline-guide/chat?backend=offline", method="POST", json=question, headers=asking)
+    assert answer.status_code == 200
+    assert "content-encoding" not in answer.headers
+
+
 def test_the_policy_is_the_one_that_was_asked_for() -> None:
     assert CONTENT_SECURITY_POLICY == (
         "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; form-action 'none'; object-src 'none'; "
