@@ -53,7 +53,8 @@ def test_the_page_travels_packed_to_whoever_takes_it_so(offline_playground: Play
 def test_nothing_else_is_packed_since_it_could_be_held_back(offline_playground: Playground) -> None:
     question = {"messages": [{"role": "user", "content": "What is this?"}]}
     asking = {"Cookie": f"neptun-session={offline_playground.key}"}
-    answer = get(offline_playground, "/api/ai/cloudflare/offline-guide/chat?backend=offline", method="POST", json=question, headers=asking)
+    path = "/api/ai/cloudflare/offline-guide/chat?backend=offline&chat_id=-1&is_playground=true"
+    answer = get(offline_playground, path, method="POST", json=question, headers=asking)
     assert answer.status_code == 200
     assert "content-encoding" not in answer.headers
 
