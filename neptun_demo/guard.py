@@ -11,13 +11,13 @@ import logging
 import re
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .api import PREFIX
 from .errors import PHRASES
+from .packed import Packed, path_of
 from .settings import Settings
 
 LARGEST_BODY = 2_000_000
@@ -36,9 +36,6 @@ _CLOSED = re.compile(
     r"|vibe-[a-z-]+|undo-vibe-edit|dev|proxy=.*|file=.*|file|stream|profiling)(/.*)?|/monitoring(/.*)?"
 )
 
-# What a browser loads first, and Gradio sends as it is. Nothing that streams: packing would hold it back.
-_PACKED = ("/", "/config")
-
 _ON_SPACES = ("*.hf.space", "huggingface.co")
 
 
@@ -46,7 +43,7 @@ class Guard:
     """The application *app*, guarded."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self._app = _Packing(app)
+        self._app = Packed(app)
         self._trusted = TrustedHostMiddleware(
             self._app, allowed_hosts=allowed_hosts(settings), www_redirect=False
         )
@@ -55,7 +52,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        path = _path(scope)
+        path = path_of(scope)
         send = _with_headers(send, ours=path.startswith(PREFIX))
         if _CLOSED.fullmatch(path):
             await _refusal(404, "This path is closed here.")(scope, receive, send)
@@ -74,24 +71,6 @@ class Guard:
         # for its own name, so addresses need no list.
         app = self._app if _is_address(headers.get("host", "")) else self._trusted
         await app(scope, receive, send)
-
-
-class _Packing:
-    """The application *app*, its page packed for whoever takes it so."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-        self._packing = GZipMiddleware(app, compresslevel=6)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        packed = scope["type"] == "http" and _path(scope) in _PACKED
-        await (self._packing if packed else self._app)(scope, receive, send)
-
-
-def _path(scope: Scope) -> str:
-    """The path below the root path, which a proxy may have left in front of it."""
-    path, root = str(scope["path"]), str(scope.get("root_path", "")).rstrip("/")
-    return path.removeprefix(root) if root and path.startswith(f"{root}/") else path
 
 
 def allowed_hosts(settings: Settings) -> list[str]:
