@@ -32,15 +32,16 @@ _ON_LOAD = """window.neptun.compare.mount("{name}", element, (event, data) =>
     trigger({{ ask: "ask", stop: "stop", clear: "clear", keep: "keep" }}[event], data))"""
 
 
-def button(does: str, words: str, name: str = "", column: str = "") -> str:
-    """A button whose words, and the whole name that says which *column* it is for, the script writes."""
+def button(does: str, words: str, name: str = "", column: str = "", sign: str = "") -> str:
+    """A button whose words (if it is no *sign*), and whose name that says which *column* it is for, the script
+    writes."""
     data = {"does": does, "word": words, "name": name, "column": column}
     attributes = "".join(f' data-{key}="{value}"' for key, value in data.items() if value)
-    return f'<button type="button"{attributes}></button>'
+    return f'<button type="button"{attributes}>{sign}</button>'
 
 
 def _head(name: str) -> str:
-    return f'<h2 title="Column {name}">{name}</h2>{button("remove", "", "remove_column", name)}'
+    return f'<h2>{name}</h2>{button("remove", "", "remove_column", name, "×")}'
 
 
 def _bar(name: str) -> str:
