@@ -8,7 +8,7 @@
 
   const triggers = new Map(); // of the bars, by the column's name
   const shown = new Set(NAMES.slice(0, FEWEST));
-  const running = new Set();
+  const running = new Map(); // what each was asked, by the column's name
   const kept = { text: "" }; // what was sent last, until every column has taken it
 
   const columnOf = (name) => document.getElementById(`column-${name.toLowerCase()}`);
@@ -67,7 +67,7 @@
 
   function ask(name, data) {
     if (running.has(name)) return;
-    running.add(name);
+    running.set(name, data);
     draw();
     triggers.get(name)("ask", data);
   }
@@ -96,9 +96,14 @@
     return { ...rest(name), value: text || kept.text };
   }
 
-  function stop() {
-    for (const name of running) triggers.get(name)("stop", {});
+  // Pressed before the answer has begun there is nothing to stop yet: so it is said until there is.
+  async function stop(name) {
+    for (const asked = running.get(name); asked && running.get(name) === asked; await pause(250)) {
+      triggers.get(name)("stop", {});
+    }
   }
+
+  const stopAll = () => running.forEach((_, name) => stop(name));
 
   // Keeping one: the chat goes on with its conversation and its settings.
 
@@ -138,7 +143,7 @@
     add: () => show(NAMES.find((name) => !shown.has(name))),
     remove,
     clear: () => shown.forEach(clear),
-    stop: (name) => triggers.get(name)("stop", {}),
+    stop,
     retry: (name) => ask(name, { step: "retry" }),
     keep,
   };
@@ -159,5 +164,5 @@
     };
   };
 
-  window.neptun.compare = { entitle, mount, send, stop, rest, refused, buttons, steps };
+  window.neptun.compare = { entitle, mount, send, stopAll, rest, refused, buttons, steps };
 })();

@@ -206,15 +206,15 @@ def test_columns_stop_fail_and_are_retried_alone(comparison, neptun, workers_ai)
     comparison.says("B", "Good now.").all_at_rest()
     assert len(neptun.requests) == asked
     # "Stop" in the box stops all of them, and Escape does the same.
-    for stop in (
-        lambda: comparison.everything.get_by_role("button", name="Stop").click(),
-        lambda: comparison.page.keyboard.press("Escape"),
+    for word, stop in (
+        ("Endless", lambda: comparison.everything.get_by_role("button", name="Stop").click()),
+        ("Boundless", lambda: comparison.page.keyboard.press("Escape")),
     ):
         done = len(neptun.requests), len(workers_ai.requests)
-        neptun.plays(neptun_talker("On").play)
-        workers_ai.plays(workers_talker({"response": "On"}).play)
-        comparison.ask_all("Endless")
-        comparison.says("A", "On").says("B", "On")
+        neptun.plays(neptun_talker(word).play)
+        workers_ai.plays(workers_talker({"response": word}).play)
+        comparison.ask_all("Go on")
+        comparison.says("A", word).says("B", word)
         stop()
         assert neptun.arrived(done[0] + 1).left.wait(1)
         assert workers_ai.arrived(done[1] + 1).left.wait(1)

@@ -66,7 +66,7 @@ class Compare:
         box = message_box("compare-message", autofocus=False)
         box.placeholder, box.stop_btn = label("ask_all"), False
         box.submit(None, [box], [box], js="(text) => window.neptun.compare.send(text)", **AT_ONCE)
-        box.stop(None, None, None, js="() => window.neptun.compare.stop()", **AT_ONCE)
+        box.stop(None, None, None, js="() => window.neptun.compare.stopAll()", **AT_ONCE)
         for column in columns:
             self._connect.after(column.listen(box))
             kept = column.bar.keep(
