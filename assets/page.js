@@ -113,5 +113,10 @@
   }
   Object.assign(neptun, { typed, once, watch });
   once("#conversation", watch);
+
+  // A keyboard on a screen covers the page without making it smaller: the box would be under it.
+  const fit = () => document.documentElement.style.setProperty("--neptun-height", `${visualViewport.height}px`);
+  if (matchMedia("(pointer: coarse)").matches) window.visualViewport?.addEventListener("resize", fit);
+
   once("#credential input", (input) => input.setAttribute("autocomplete", "off"));
 })();

@@ -85,7 +85,7 @@ def launch_arguments() -> dict[str, Any]:
     return {
         "theme": THEME,
         "css": "\n".join(map(_asset, STYLES)),
-        "head": f"<script>{scripts}</script>",
+        "head": f"<style>{_asset('motion.css')}</style><script>{scripts}</script>",
         "i18n": I18N,
         "favicon_path": ASSETS / "icon.svg",
         "footer_links": ["api", "gradio"],
