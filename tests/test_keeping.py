@@ -107,7 +107,10 @@ def test_a_conversation_outlives_a_reload_and_the_app(page, app_folder, neptun_s
         visitor.titles.first.click()
         visitor.expect(visitor.questions).to_have_count(1)
         app.stop()
-        visitor.titles.first.click()
+        visitor.page.clock.install()
+        with visitor.page.expect_request("**/gradio_api/**"):
+            visitor.titles.first.click()
+        visitor.page.clock.fast_forward(10_000)
         visitor.noted("The app did not take it")
     again = Playground(app_folder, env | {"GRADIO_SERVER_PORT": str(app.port)})
     again.port, again.url = app.port, app.url  # what a browser keeps belongs to an address
