@@ -98,7 +98,9 @@
 
   // The conversation on the page changed, in a frame of an answer or otherwise.
   function changed(transcript, values) {
+    const ran = running;
     running = transcript?.at(-1)?.metadata?.id === "waiting";
+    if (running && !ran) panel()?.note(""); // that was before this question
     if (running && isPrivate) unkept = true;
     if (waitingFor || unkept || !transcript?.length) return;
     const asked = questionsIn(transcript);

@@ -18,16 +18,12 @@
 
   const icon = (path) => `<svg viewBox="0 0 16 16" aria-hidden="true"><path d="${path}"/></svg>`;
   const PENCIL = icon("M3 13l.7-3L10.5 3.2a1.4 1.4 0 0 1 2 0l.3.3a1.4 1.4 0 0 1 0 2L6 12.3z");
+  const SHARE = icon("M8 10V2.5M5 5l3-2.5L11 5M3.5 8v5h9V8");
   const BIN = icon("M3 4.5h10M6.5 4.5V3h3v1.5M4.5 4.5l.6 8.5h5.8l.6-8.5M6.7 7v4M9.3 7v4");
 
-  let list, nothing, note, link, where;
+  let list, nothing, where, note, link;
 
-  function mount(place, largest) {
-    const file = element("input", { type: "file", accept: ".json,application/json", hidden: true });
-    file.addEventListener("change", () => {
-      if (file.files[0]) history.importFile(file.files[0], largest);
-      file.value = ""; // so that the same file can be chosen again
-    });
+  function mount(place) {
     const privately = element("input", { type: "checkbox", checked: history.isPrivate });
     privately.addEventListener("change", () => {
       history.setPrivate(privately.checked);
@@ -36,25 +32,12 @@
     list = element("ul", { className: "neptun-kept" });
     nothing = element("p", { className: "neptun-subdued", textContent: word("none_kept") });
     where = element("p", { className: "neptun-subdued" });
-    note = element("p", { className: "neptun-note", role: "status" });
-    link = element("input", { readOnly: true, hidden: true, className: "neptun-link", ariaLabel: word("copy_link") });
     place.replaceChildren(
       button(word("new_chat"), history.begin, "neptun-new"),
       list,
       nothing,
       element("label", { className: "neptun-private" }, privately, element("span", { textContent: word("private") })),
       where,
-      element(
-        "div",
-        { className: "neptun-actions" },
-        button(word("export_json"), history.json),
-        button(word("export_markdown"), history.exportMarkdown),
-        button(word("import"), () => file.click()),
-        button(word("copy_link"), history.copyLink),
-      ),
-      file,
-      link,
-      note,
     );
     tellWhere();
     draw();
@@ -63,14 +46,55 @@
 
   const tellWhere = () => (where.textContent = word(history.isPrivate ? "kept_nowhere" : "kept_where"));
 
-  function say(words) {
-    link.hidden = true;
+  // The menu in the header: what can be done with the conversation that is open.
+  function menu(place) {
+    const file = element("input", { type: "file", accept: ".json,application/json", hidden: true });
+    file.addEventListener("change", () => {
+      if (file.files[0]) history.importFile(file.files[0], Number(place.dataset.largest));
+      file.value = ""; // so that the same file can be chosen again
+    });
+    const summary = element("summary", { title: word("conversation") });
+    summary.innerHTML = SHARE;
+    summary.append(element("span", { textContent: word("conversation") }));
+    const does = {
+      new_chat: history.begin,
+      export_json: history.json,
+      export_markdown: history.exportMarkdown,
+      import: () => file.click(),
+      copy_link: history.copyLink,
+    };
+    const items = Object.entries(does).map(([name, pressed]) => button(word(name), () => (close(), pressed())));
+    const made = element("details", { className: "neptun-menu" }, summary, element("div", {}, ...items));
+    const close = () => (made.open = false);
+    document.addEventListener("click", (event) => made.contains(event.target) || close());
+    made.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !made.open) return;
+      event.stopPropagation(); // an answer that is on its way goes on
+      close();
+      summary.focus();
+    });
+    place.replaceChildren(made, file);
+  }
+
+  // What was done, or went wrong: one line above the conversation, until it is closed or there is news.
+  function notes(place) {
+    const close = button("×", () => say(""));
+    close.ariaLabel = close.title = word("close");
+    note = element("p", { role: "status" });
+    link = element("input", { readOnly: true, ariaLabel: word("copy_link") });
+    place.replaceChildren(note, link, close);
+    say("");
+  }
+
+  function say(words, address = "") {
+    if (!note) return;
     note.textContent = words;
+    note.parentElement.classList.toggle("empty", !words);
+    Object.assign(link, { value: address, hidden: !address });
   }
 
   function showLink(address) {
-    say(word("copy_this"));
-    Object.assign(link, { value: address, hidden: false });
+    say(word("copy_this"), address);
     link.select();
   }
 
@@ -148,5 +172,6 @@
     (list.querySelector("button") ?? document.querySelector(".neptun-new"))?.focus();
   }
 
-  window.neptun.panel = { mount, draw, note: say, showLink };
+  window.neptun.once(".neptun-tools", menu);
+  window.neptun.panel = { mount, notes, draw, note: say, showLink };
 })();

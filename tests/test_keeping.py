@@ -40,7 +40,7 @@ class Keeper(Visit):
 
     @property
     def note(self) -> Locator:
-        return self.panel.get_by_role("status")
+        return self.page.locator("#keeping-notes").get_by_role("status")
 
     @property
     def titles(self) -> Locator:
@@ -54,7 +54,10 @@ class Keeper(Visit):
         self.expect(self.titles).to_have_text(list(titles))
 
     def press(self, name: str) -> None:
-        self.panel.get_by_role("button", name=name, exact=True).click()
+        """An item of the menu in the header."""
+        menu = self.page.locator(".neptun-menu")
+        menu.locator("summary").click()
+        menu.get_by_role("button", name=name, exact=True).click()
 
     def noted(self, words: str) -> None:
         self.expect(self.note).to_contain_text(words)
@@ -75,7 +78,7 @@ class Keeper(Visit):
 
     def choose_file(self, content: str, name: str = "file.json") -> None:
         file = {"name": name, "mimeType": "application/json", "buffer": content.encode()}
-        self.panel.locator("input[type=file]").set_input_files(file)
+        self.page.locator(".neptun-tools input[type=file]").set_input_files(file)
 
     def value(self, label: str) -> str:
         return self.page.get_by_label(label).first.input_value()
@@ -278,7 +281,8 @@ def test_a_link_fills_and_sends_nothing(visitor, workers_ai):
     assert visitor.value("Cookie or playground key") == ""
     assert workers_ai.requests == []
     visitor.settings().page.get_by_label("Cookie or playground key").fill(COOKIE)
-    link = visitor.copied(visitor.panel.get_by_role("button", name="Copy link"))
+    visitor.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    visitor.press("Copy link")
     visitor.noted("Link copied")
     link = visitor.page.evaluate("navigator.clipboard.readText()")
     model = "%40cf%2Fopenai%2Fgpt-oss-20b"

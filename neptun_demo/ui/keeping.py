@@ -27,7 +27,10 @@ from .markdown_export import markdown
 from .turn import Transcript
 from .usable import filled, of_values, usable
 
-_MOUNT = f"window.neptun.panel.mount(element.querySelector('.neptun-keeping'), {LARGEST})"
+MENU = f'<div class="neptun-tools" data-largest="{LARGEST}"></div>'
+"""The place of the menu: what can be done with the open conversation. The script draws it."""
+
+_DRAWN = "window.neptun.panel.{what}(element.querySelector('.neptun-keeping'))"
 
 # What the page shows, as `history.js` takes it: the conversation, and the controls by name.
 _SHOWN = f"""(...given) => {{
@@ -48,18 +51,16 @@ class Keeping:
         self._chat = chat
         self._controls = controls
         self.filled: list[Any] = []
-        gr.HTML(
-            '<div class="neptun-keeping"></div>',
-            elem_id="keeping",
-            padding=False,
-            js_on_load=_MOUNT,
-            apply_default_css=False,
-        )
+        _drawn("keeping", "mount")
         self._ends = {
             name: bridge(f"keeping-{name}") for name in ("open", "link", "copy", "markdown", "json", "new")
         }
         # What the app has to say to the script, as JSON.
         self._said = gr.Textbox(value="", visible=False)
+
+    def notes(self) -> None:
+        """The line that says what was done, or went wrong, where this is called."""
+        _drawn("keeping-notes", "notes")
 
     def listen(self, bot: gr.Chatbot, box: Component, loaded: Any) -> None:
         """Keep what *bot* shows. *loaded* is the page's last event at load that sets controls."""
@@ -137,6 +138,12 @@ class Keeping:
 
     def _as_they_stand(self) -> list[Any]:
         return [gr.skip()] * (1 + len(self._controls.changing))
+
+
+def _drawn(elem_id: str, what: str) -> None:
+    """A place that the script draws in."""
+    place = '<div class="neptun-keeping"></div>'
+    gr.HTML(place, elem_id=elem_id, padding=False, js_on_load=_DRAWN.format(what=what), apply_default_css=False)
 
 
 def _reply(**fields: str) -> str:

@@ -16,7 +16,7 @@ from .blocks import Page
 from .compare import Compare
 from .connect import build_connect
 from .inspector.panel import Inspector
-from .keeping import Keeping
+from .keeping import MENU, Keeping
 from .records import Records
 from .talk import Talk
 from .theme import THEME
@@ -65,6 +65,7 @@ def build(chat: Chat) -> gr.Blocks:
             with gr.Column(elem_id="side-conversations"):
                 keeping = Keeping(chat, connect.controls)
         gr.HTML(_header(), elem_id="header", padding=False)
+        keeping.notes()
         with gr.Tabs(elem_id="ways") as ways:
             with gr.Tab(label("chat"), id="chat", elem_id="chat"):
                 talk = Talk(answering, connect.controls)
@@ -95,7 +96,7 @@ def launch_arguments() -> dict[str, Any]:
 def _header() -> str:
     words = f"<div><h1>{TITLE}</h1><p>{DESCRIPTION}</p></div>"
     keys = '<button type="button" class="neptun-show-keys" title="Keyboard" aria-label="Keyboard">?</button>'
-    return f'<div class="neptun-header">{_asset("logo.svg")}{words}{keys}</div>'
+    return f'<div class="neptun-header">{_asset("logo.svg")}{words}{MENU}{keys}</div>'
 
 
 def _panels() -> str:
