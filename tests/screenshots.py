@@ -145,7 +145,8 @@ def compare(stage: Stage) -> None:
 def history(stage: Stage) -> None:
     visitor = stage.on_neptun(data_lines("One."), data_lines("Two."))
     for question in ("Which wires are there?", "How long may an answer be?"):
-        visitor.settings("Conversations").page.get_by_role("button", name="New chat").click()
+        panel = visitor.settings("Conversations").page.locator("#keeping")
+        panel.get_by_role("button", name="New chat").click()
         stage.closed().ask(question)
     visitor.settings("Conversations")
 
