@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as settings_of_hypothesis
+from hypothesis import settings as how
 from hypothesis import strategies as st
 
 from neptun_demo.errors import Refused, TooLarge
@@ -25,6 +25,8 @@ from neptun_demo.ui.markdown_export import markdown
 from neptun_demo.ui.notices import Notice
 from neptun_demo.ui.numbers import Numbers
 from neptun_demo.ui.turn import message, notice, numbers_message, settled
+
+steady = how(derandomize=True, database=None, deadline=None, max_examples=60)
 
 EVIL = '<img src=x onerror="alert(1)">'
 
@@ -89,17 +91,20 @@ documents = st.builds(
 )
 
 
+@steady
 @given(documents)
 def test_a_conversation_comes_back_from_the_page(document):
     again = of_transcript(to_transcript(document), document.settings, document.title)
     assert again == document.model_copy(update={"created": None})
 
 
+@steady
 @given(documents)
 def test_a_conversation_comes_back_from_its_file(document):
     assert parse(document.as_json()) == document
 
 
+@steady
 @given(documents)
 def test_any_conversation_becomes_markdown(document):
     written = markdown(document)
@@ -279,7 +284,7 @@ _VALUES = st.none() | st.booleans() | st.floats() | st.sampled_from(["neptun-pla
 _JSON = st.recursive(_VALUES, lambda inner: st.lists(inner) | st.dictionaries(_NAMES, inner), max_leaves=8)
 
 
-@settings_of_hypothesis(max_examples=60)
+@steady
 @given(_JSON)
 def test_nothing_that_is_json_breaks_it(value):
     with suppress(Refused):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qsl
 
+import gradio as gr
 import pytest
 from hypothesis import given
+from hypothesis import settings as how
 from hypothesis import strategies as st
 
 from neptun_demo.access import Budget, Gate
@@ -15,8 +17,9 @@ from neptun_demo.catalogue import Catalogue
 from neptun_demo.chat import Chat
 from neptun_demo.errors import Refused
 from neptun_demo.settings import load
-from neptun_demo.ui.controls import CHANGING, CHOSEN
-from neptun_demo.ui.document import Settings
+from neptun_demo.ui.controls import CHANGING, CHOSEN, build_controls
+from neptun_demo.ui.document import Document, Said, Settings
+from neptun_demo.ui.keeping import Keeping
 from neptun_demo.ui.links import LONGEST, Link, build, read
 from neptun_demo.ui.usable import filled, of_values
 
@@ -119,6 +122,7 @@ def test_what_is_too_long_for_a_link_is_left_out_and_said():
     assert said == ["The message is too long for a link and is not in it."]
 
 
+@how(derandomize=True, database=None, deadline=None, max_examples=50)
 @given(
     st.sampled_from([LLAMA, OSS]),
     st.text(max_size=50),
@@ -179,3 +183,37 @@ def test_what_no_control_gives_is_refused(at, value):
     assert of_values(values) == standing
     with pytest.raises(Refused):
         of_values([*values[:at], value, *values[at + 1 :]])
+
+
+# What a document sets
+
+
+@pytest.mark.parametrize(("origin", "stored"), [("kept", (False, 5)), ("file", (True, None))])
+def test_nobody_elses_file_decides_what_is_stored(origin, stored):
+    settings = Settings(backend="neptun", temporary=False, chat_id=5)
+    given, left_out = settings_for(
+        Document(settings=settings, messages=(Said(role="user", content="a"),)), origin
+    )
+    assert ((given.temporary, given.chat_id), left_out) == (stored, [])
+
+
+def test_a_bare_list_leaves_the_controls_but_for_its_system_prompt():
+    document = Document(settings=Settings(system="Be brief."), messages=(Said(role="user", content="a"),))
+    given, left_out = settings_for(document, "file", backend="workers-ai", model=OSS, temperature=1.5)
+    assert (given.backend, given.model, given.temperature, given.system) == (
+        "workers-ai",
+        OSS,
+        1.5,
+        "Be brief.",
+    )
+    assert left_out == []
+    given, left_out = settings_for(document, "file")
+    assert (given.backend, given.system) == ("offline", "")
+    assert left_out == ["system: Offline guide takes no system prompt."]
+
+
+def settings_for(document: Document, origin: str, **standing: Any) -> tuple[Settings, list[str]]:
+    with gr.Blocks():
+        keeping = Keeping(CHAT, build_controls(CHAT))
+    values = {"backend": "offline", "model": "offline-guide", "temporary": True, **standing}
+    return keeping._settings(document, origin, [values.get(name) for name in CHOSEN])
