@@ -12,7 +12,6 @@
   const kept = { text: "" }; // what was sent last, until every column has taken it
 
   const columnOf = (name) => document.getElementById(`column-${name.toLowerCase()}`);
-  const stopButton = () => document.querySelector("#message .stop-button");
   const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
   // Words
@@ -72,28 +71,23 @@
     triggers.get(name)("ask", data);
   }
 
-  // The message box of all columns: while one of them answers, it stops them.
-  function buttons() {
-    const [send, stop] = [word("send"), word("stop")];
-    return { __type__: "update", submit_btn: running.size ? false : send, stop_btn: running.size ? stop : false };
-  }
-
+  // The message box of all columns. Which of its buttons is shown, and whether Enter sends, `draw()` decides.
   function send(text) {
-    if (running.size || !text?.trim()) return { __type__: "update" };
+    if (running.size || !text?.trim()) return text;
     kept.text = text;
     for (const name of shown) ask(name, { step: "send", text });
-    return { ...buttons(), value: "" };
+    return "";
   }
 
   function rest(name) {
     running.delete(name);
     draw();
-    return buttons();
   }
 
   // The app did not take it: it goes back into the box, unless something else was typed there.
   function refused(name, text) {
-    return { ...rest(name), value: text || kept.text };
+    rest(name);
+    return text || kept.text;
   }
 
   // Pressed before the answer has begun there is nothing to stop yet: so it is said until there is.
@@ -110,14 +104,12 @@
   const isEmpty = () => !document.querySelector("#conversation [data-testid=user]");
 
   async function keep(name) {
-    for (let tries = 0; stopButton(); tries++) {
-      if (tries % 20 === 0) stopButton()?.click();
-      if (tries === 100) return;
-      await pause(50);
-    }
-    // A conversation that is kept in this browser is left for a new one; another is lost, so that is asked.
-    const left = await window.neptun.leave?.();
-    if (left || isEmpty() || (await agreed())) triggers.get(name)("keep", {});
+    const { history } = window.neptun;
+    if (!(await history.atRest())) return;
+    // The chat's own conversation is left for a new one. Where it is not kept it would be lost, so that is asked.
+    if (!isEmpty() && !(await history.isKept()) && !(await agreed())) return;
+    history.left();
+    triggers.get(name)("keep", {});
   }
 
   function agreed() {
@@ -164,5 +156,5 @@
     };
   };
 
-  window.neptun.compare = { entitle, mount, send, stopAll, rest, refused, buttons, steps };
+  window.neptun.compare = { entitle, mount, send, stopAll, rest, refused, steps };
 })();

@@ -263,6 +263,9 @@
 
   window.neptun.history = {
     begin, open, importFile, exportMarkdown, exportJson, changed, heard, unheard, started, setPrivate, failed,
+    atRest,
+    // Whether what the chat shows can be opened again, once it has been left.
+    isKept: () => writing.then(() => Boolean(current?.seen) && !unkept),
     left: () => show(null),
     copyLink: () => ask("keeping-copy", {}),
     json: () => tell("keeping-json", {}),

@@ -50,5 +50,19 @@ def test_nothing_serious_is_wrong(visit, offline_playground, scheme, width):
     page.get_by_role("dialog").wait_for()
     assert violations(page) == []
     page.keyboard.press("Escape")
+    compare(visitor)
+    assert violations(page) == []
     visitor.settings()
     assert violations(page) == []
+
+
+def compare(visitor: Visit) -> None:
+    """Three columns, with an answer that failed in each of them."""
+    visitor.page.get_by_role("tab", name="Compare").click()
+    visitor.page.get_by_role("button", name="Add a column").click()
+    assert violations(visitor.page) == []
+    box = visitor.page.locator("#compare-message")
+    box.locator("textarea").fill("/demo cut")
+    box.locator("textarea").press("Enter")
+    visitor.expect(visitor.page.locator("#compare .neptun-notice")).to_have_count(3)
+    visitor.expect(box.get_by_role("button", name="Send")).to_be_visible()

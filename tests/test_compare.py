@@ -12,6 +12,8 @@ import pytest
 from test_page import COOKIE, Visit, sent
 from upstream import Play, Upstream, cloudflare_error, data_lines, sse
 
+from neptun_demo.ui.session import column_id
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -70,7 +72,9 @@ class Comparison(Visit):
         return self.column(name).locator(".bot-row").last
 
     def press(self, button: str, name: str) -> None:
-        self.column(name).get_by_role("button", name=f"{button} column {name}").click()
+        pressed = self.column(name).get_by_role("button", name=f"{button} column {name}")
+        self.expect(pressed).to_be_visible()
+        pressed.evaluate("button => button.click()")  # at once: a click waits until nothing moves any more
 
     def ask_all(self, text: str) -> None:
         self.message.fill(text)
@@ -94,6 +98,16 @@ class Comparison(Visit):
         model = self.column("A").get_by_label("Model", exact=True)
         self.expect(model).to_have_value(LLAMA)
         return self
+
+    def with_c_for_b(self) -> None:
+        """A third column is added, and the second one taken away: two remain, which stay."""
+        add = self.page.get_by_role("button", name="Add a column")
+        add.click()
+        self.expect(self.column("C")).to_be_visible()
+        self.expect(add).not_to_be_visible()
+        self.page.get_by_role("button", name="Remove column B").click()
+        self.expect(self.column("B")).to_have_count(0)
+        self.expect(self.page.get_by_role("button", name="Remove column C")).not_to_be_visible()
 
     def says(self, name: str, text: str) -> Comparison:
         self.expect(self.answer_of(name)).to_contain_text(text)
@@ -224,13 +238,7 @@ def test_columns_stop_fail_and_are_retried_alone(comparison, neptun, workers_ai)
 def test_one_column_is_kept_and_the_chat_goes_on_with_it(comparison, neptun, workers_ai):
     page, expect = comparison.page, comparison.expect
     comparison.with_a_cookie()
-    # A third column, which can be taken away again, as each of three can.
-    page.get_by_role("button", name="Add a column").click()
-    expect(comparison.column("C")).to_be_visible()
-    expect(page.get_by_role("button", name="Add a column")).not_to_be_visible()
-    page.get_by_role("button", name="Remove column B").click()
-    expect(comparison.column("B")).to_have_count(0)
-    expect(page.get_by_role("button", name="Remove column C")).not_to_be_visible()
+    comparison.with_c_for_b()
     comparison.set_to("C", "Back end", "Cloudflare Workers AI")
     comparison.set_to("C", "Model", f"{OSS} (reasoning)")
     comparison.column("C").get_by_role("button", name=re.compile("^Parameters")).click()
@@ -242,7 +250,7 @@ def test_one_column_is_kept_and_the_chat_goes_on_with_it(comparison, neptun, wor
     why.get_by_role("button", name=re.compile("^Parameters")).click()
     expect(why.get_by_label("System prompt")).to_be_disabled()
     expect(why).to_contain_text("always takes 0.6")
-    neptun.plays(data_lines("From Neptun."))
+    neptun.plays(data_lines("From Neptun."), data_lines("In private."))
     workers_ai.plays(sse({"response": "From Workers."}), sse({"response": "In the chat."}))
     comparison.ask_all("Hi")
     comparison.all_at_rest("AC")
@@ -268,18 +276,25 @@ def test_one_column_is_kept_and_the_chat_goes_on_with_it(comparison, neptun, wor
         ("user", "And now?"),
     ]
     assert request.header("x-session-affinity") != affinity
-    # The columns are as they were; another one is not taken for what was said in the chat without a question.
+    # The columns are as they were. Another one is kept: what was said in the chat is among the conversations.
     page.get_by_role("tab", name="Compare").click()
     comparison.says("A", "From Neptun.").says("C", "From Workers.")
     comparison.column("A").get_by_role("button", name="Keep this one").click()
+    expect(comparison.answer).to_contain_text("From Neptun.")
+    expect(settings.get_by_label("Back end", exact=True)).to_have_value("Neptun endpoint")
+    expect(page.locator("#keeping li")).to_have_count(2)
+    # In private it would be lost, so the page asks.
+    page.get_by_label("Private: keep nothing").check()
+    comparison.ask("In private").expect(comparison.answer).to_contain_text("In private.")
+    page.get_by_role("tab", name="Compare").click()
+    comparison.column("C").get_by_role("button", name="Keep this one").click()
     page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
-    expect(page.get_by_role("dialog")).to_have_count(0)
     page.get_by_role("button", name="Clear all columns").click()
     for name in "AC":
         expect(comparison.column(name).locator(".message-row")).to_have_count(0)
     expect(page.locator("#compare-hint")).to_be_visible()
     page.get_by_role("tab", name="Chat").click()
-    expect(comparison.answer).to_contain_text("In the chat.")
+    expect(comparison.answer).to_contain_text("In private.")
 
 
 def test_a_phone_swipes_inside_and_whoever_leaves_closes_every_upstream(visit, playground, neptun, workers_ai):
@@ -305,6 +320,13 @@ def test_a_phone_swipes_inside_and_whoever_leaves_closes_every_upstream(visit, p
     for far_end in (neptun, workers_ai):
         assert far_end.arrived().left.wait(5)
         assert far_end.arrived().left_at - left < 1
+
+
+def test_each_column_of_a_session_has_an_id_of_its_own():
+    ids = {column_id("a-session", name) for name in "ABC"}
+    assert len(ids | {"a-session"}) == 4
+    assert column_id("a-session", "A") in ids
+    assert column_id("", "A") == ""
 
 
 def test_nothing_of_it_weighs_on_the_first_page(offline_playground):

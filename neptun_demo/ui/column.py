@@ -41,7 +41,7 @@ def button(does: str, words: str, name: str = "", column: str = "", sign: str = 
 
 
 def _head(name: str) -> str:
-    return f'<h2>{name}</h2>{button("remove", "", "remove_column", name, "×")}'
+    return f"<h2>{name}</h2>{button('remove', '', 'remove_column', name, '×')}"
 
 
 def _bar(name: str) -> str:
@@ -89,7 +89,6 @@ class Column:
             api_visibility="private",
             show_progress="hidden",
         )
-        bar.ask(None, None, [box], js="() => window.neptun.compare.buttons()", **AT_ONCE)
         asking.success(None, None, [cause], js="() => ''", **AT_ONCE)
         refused = asking.failure(not_sent, [bot], [bot], **AT_ONCE)
         # Gradio runs this after a cancelled listener too.
@@ -97,7 +96,7 @@ class Column:
         at_rest = f"() => window.neptun.compare.rest('{self._name}')"
         given_back = f"(text) => window.neptun.compare.refused('{self._name}', text)"
         for after in (answering.success, ended.success, ended.failure):
-            after(None, None, [box], js=at_rest, **AT_ONCE)
+            after(None, None, None, js=at_rest, **AT_ONCE)
         for after in (refused.success, refused.failure):
             after(
                 None,

@@ -64,7 +64,7 @@ class Compare:
             ]
         gr.HTML(_HINT, padding=False, js_on_load=ENTITLE, elem_id="compare-hint")
         box = message_box("compare-message", autofocus=False)
-        box.placeholder, box.stop_btn = label("ask_all"), False
+        box.placeholder = label("ask_all")
         box.submit(None, [box], [box], js="(text) => window.neptun.compare.send(text)", **AT_ONCE)
         box.stop(None, None, None, js="() => window.neptun.compare.stopAll()", **AT_ONCE)
         for column in columns:
