@@ -113,7 +113,7 @@ class Playground:
         env: Mapping[str, str | None] | None = None,
         *,
         script: str = "app.py",
-        limit: float = 60.0,
+        limit: float = 180.0,
     ) -> None:
         self.folder, self.script, self.limit = folder, script, limit
         self.port = free_port()

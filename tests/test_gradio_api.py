@@ -286,7 +286,7 @@ def join(app: Playground, name: str, data: list[Any]) -> Any:
 
 def asking(credential: str) -> list[Any]:
     transcript = [{"role": "user", "content": [{"type": "text", "text": "Hi"}], "metadata": None}]
-    return [transcript, "neptun", "", credential, True, -1, "", 256, 0.6, 1]
+    return [transcript, "neptun", "", credential, True, -1, "", 256, 0.6, 1, "", None, ""]
 
 
 @pytest.mark.parametrize(
