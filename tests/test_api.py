@@ -425,7 +425,7 @@ def test_a_caller_that_leaves_closes_the_upstream(neptun: Upstream, play: Play, 
             assert exchange.begun.wait(5)
         client.close()
     caller.join(5)
-    assert exchange.left.wait(1), "the upstream is still being read a second after the caller left"
+    assert exchange.left.wait(3), "the upstream is still being read a second after the caller left"
 
 
 def test_curl_that_is_ended_closes_the_upstream(neptun: Upstream, curl: subprocess.Popen[bytes]) -> None:
@@ -434,4 +434,4 @@ def test_curl_that_is_ended_closes_the_upstream(neptun: Upstream, curl: subproce
     assert curl.stdout
     assert curl.stdout.read(5) == b"tick "
     curl.kill()
-    assert exchange.left.wait(1)
+    assert exchange.left.wait(3)

@@ -72,7 +72,7 @@ def test_a_signal_ends_it_in_time_though_streams_are_open(
         ended = app.stop(number)
     assert ended.code == 0
     assert ended.seconds < 5
-    assert upstream.quiet(1)
+    assert upstream.quiet(3)
     assert "Traceback" not in app.output()
 
 

@@ -194,7 +194,7 @@ def test_columns_stop_fail_and_are_retried_alone(comparison, neptun, workers_ai)
     pressed = time.monotonic()
     comparison.press("Stop", "A")
     assert neptun.arrived().left.wait(5)
-    assert neptun.arrived().left_at - pressed < 1
+    assert neptun.arrived().left_at - pressed < 3
     comparison.at_rest("A").says("A", "Stopped. The text so far stays.")
     assert not workers_ai.arrived().left.is_set()
     expect(comparison.column("B").get_by_role("button", name="Stop column B")).to_be_visible()
@@ -230,8 +230,8 @@ def test_columns_stop_fail_and_are_retried_alone(comparison, neptun, workers_ai)
         comparison.ask_all("Go on")
         comparison.says("A", word).says("B", word)
         stop()
-        assert neptun.arrived(done[0] + 1).left.wait(1)
-        assert workers_ai.arrived(done[1] + 1).left.wait(1)
+        assert neptun.arrived(done[0] + 1).left.wait(3)
+        assert workers_ai.arrived(done[1] + 1).left.wait(3)
         comparison.all_at_rest().says("A", "Stopped.").says("B", "Stopped.")
 
 
@@ -319,7 +319,7 @@ def test_a_phone_swipes_inside_and_whoever_leaves_closes_every_upstream(visit, p
     page.close()
     for far_end in (neptun, workers_ai):
         assert far_end.arrived().left.wait(5)
-        assert far_end.arrived().left_at - left < 1
+        assert far_end.arrived().left_at - left < 3
 
 
 def test_each_column_of_a_session_has_an_id_of_its_own():

@@ -184,7 +184,7 @@ def test_a_cancelled_job_closes_the_upstream(client, neptun, silent):
     cancelled = time.monotonic()
     job.cancel()
     assert neptun.arrived().left.wait(5)
-    assert neptun.arrived().left_at - cancelled < 1
+    assert neptun.arrived().left_at - cancelled < 3
     client.predict("and?", **NEPTUN)
     assert sent(neptun, 2)[1][1].startswith("So far.")
 
@@ -201,7 +201,7 @@ def test_a_listener_that_hangs_up_closes_the_upstream(playground, neptun, silent
         next(line for line in lines.iter_lines() if "So far." in line)
     left = time.monotonic()
     assert neptun.arrived().left.wait(5)
-    assert neptun.arrived().left_at - left < 1
+    assert neptun.arrived().left_at - left < 3
 
 
 # What is offered

@@ -104,7 +104,7 @@ def test_a_cancelled_job_closes_the_upstream(client: Client, neptun: Upstream, s
     exchange = neptun.arrived()
     next(iter(job))  # a client can cancel what it knows to be running
     job.cancel()
-    assert exchange.left.wait(1)
+    assert exchange.left.wait(3)
 
 
 def test_models_lists_the_rows_of_the_catalogue(client: Client, playground: Playground) -> None:

@@ -320,7 +320,7 @@ def test_one_who_has_it_all_did_not_leave(upstream):
     upstream.plays(data_lines("all"))
     ask(upstream)
     exchange = upstream.arrived()
-    assert exchange.over.wait(1)
+    assert exchange.over.wait(3)
     assert exchange.left_after is None
     assert exchange.sent == 1
 
@@ -686,7 +686,7 @@ def test_closing_the_page_is_leaving(visit, upstream):
     page = visit()
     page.goto(upstream.url, wait_until="commit")
     page.close()
-    assert upstream.arrived().left.wait(1)
+    assert upstream.arrived().left.wait(3)
 
 
 STRAYS = """

@@ -551,7 +551,7 @@ def test_a_stream_that_is_closed_closes_the_upstream(visitor: Any, neptun: Upstr
     neptun.plays(Play(chunks=[forever('0:"tick "\n')], gap=0.05))
     with ask(visitor, model=f"neptun/{MODEL}", stream=True) as chunks:
         assert next(chunks).choices[0].delta.content == "tick "
-    assert neptun.arrived().left.wait(1)
+    assert neptun.arrived().left.wait(3)
 
 
 @pytest.mark.parametrize("stream", [False, True])

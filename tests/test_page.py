@@ -219,7 +219,7 @@ def test_stop_closes_the_upstream_and_keeps_the_text(visitor, neptun, silent):
     pressed = time.monotonic()
     visitor.stop_button.click()
     assert neptun.arrived().left.wait(5)
-    assert neptun.arrived().left_at - pressed < 3  # one, on a machine that is not busy
+    assert neptun.arrived().left_at - pressed < 3
     visitor.rest().expect(visitor.notice).to_contain_text("Stopped. The text so far stays.")
     visitor.expect(visitor.answer).to_contain_text("So far.")
     visitor.expect(visitor.box).to_be_enabled()
@@ -235,7 +235,7 @@ def test_stop_before_any_text(visitor, neptun):
     neptun.arrived()
     visitor.stop_button.click()
     visitor.rest().expect(visitor.notice).to_contain_text("No text had come")
-    assert neptun.arrived().left.wait(1)
+    assert neptun.arrived().left.wait(3)
 
 
 @pytest.mark.parametrize("silent", [False, True], ids=["streaming", "silent"])
@@ -247,7 +247,7 @@ def test_whoever_leaves_closes_the_upstream(visitor, neptun, leave, silent):
     left = time.monotonic()
     getattr(visitor.page, leave)()
     assert neptun.arrived().left.wait(5)
-    assert neptun.arrived().left_at - left < 3  # one, on a machine that is not busy
+    assert neptun.arrived().left_at - left < 3
 
 
 def test_clearing_the_conversation_ends_the_answer(visitor, neptun):
@@ -255,7 +255,7 @@ def test_clearing_the_conversation_ends_the_answer(visitor, neptun):
     visitor.on_neptun().send("Hi")
     visitor.expect(visitor.answer).to_contain_text("So far.")
     visitor.page.get_by_role("button", name="Clear").click()
-    assert neptun.arrived().left.wait(1)
+    assert neptun.arrived().left.wait(3)
     visitor.expect(visitor.send_button).to_be_visible()
     visitor.expect(visitor.page.locator(MESSAGES)).to_have_count(0)
     visitor.ask("again")
@@ -579,7 +579,7 @@ def test_an_edited_message_is_answered_anew_and_can_be_stopped(visitor, neptun):
     visitor.expect(visitor.answer).to_contain_text("So far.")
     assert sent(neptun, 3) == [("user", escaped("List<int>\n\tis first!"))]
     visitor.stop_button.click()
-    assert neptun.arrived(3).left.wait(1)
+    assert neptun.arrived(3).left.wait(3)
     visitor.rest().expect(visitor.notice).to_contain_text("Stopped.")
 
 
