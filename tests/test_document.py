@@ -11,7 +11,7 @@ from hypothesis import settings as how
 from hypothesis import strategies as st
 
 from neptun_demo.errors import Refused, TooLarge
-from neptun_demo.ui.document import (
+from neptun_demo.ui.keeping.document import (
     MOST_MESSAGES,
     Document,
     Said,
@@ -20,8 +20,8 @@ from neptun_demo.ui.document import (
     title_of,
     to_transcript,
 )
-from neptun_demo.ui.importing import LARGEST, parse
-from neptun_demo.ui.markdown_export import markdown
+from neptun_demo.ui.keeping.importing import LARGEST, parse
+from neptun_demo.ui.keeping.markdown_export import markdown
 from neptun_demo.ui.notices import Notice
 from neptun_demo.ui.numbers import Numbers
 from neptun_demo.ui.turn import message, notice, numbers_message, settled

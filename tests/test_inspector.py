@@ -21,17 +21,17 @@ from neptun_demo.errors import Cut
 from neptun_demo.settings import load
 from neptun_demo.snippets import LANGUAGES, TARGETS, snippet
 from neptun_demo.streams import Event, Finish, Text, Thinking, Usage
-from neptun_demo.ui import records as bounds
 from neptun_demo.ui.inspector import arrival as arriving
+from neptun_demo.ui.inspector import records as bounds
 from neptun_demo.ui.inspector import wire
 from neptun_demo.ui.inspector.arrival import Arrival, Pause, arrival, in_words, picture
 from neptun_demo.ui.inspector.code import code_view, of_record, of_transcript
 from neptun_demo.ui.inspector.markup import coloured, json_or_text, laid_out, raw, seen
 from neptun_demo.ui.inspector.notes import notes
+from neptun_demo.ui.inspector.records import Record
 from neptun_demo.ui.inspector.request import request_view
 from neptun_demo.ui.inspector.saved import FORMAT, VERSION, saved
 from neptun_demo.ui.inspector.wire import wire_view
-from neptun_demo.ui.records import Record
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&amp;</details><script>alert(2)</script>\u202eevil\u2028\x00"
 NEPTUN = Start(model="cloudflare/llama-3.3-70b-instruct-fp8-fast", backend="neptun")

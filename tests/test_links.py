@@ -17,11 +17,11 @@ from neptun_demo.catalogue import Catalogue
 from neptun_demo.chat import Chat
 from neptun_demo.errors import Refused
 from neptun_demo.settings import load
-from neptun_demo.ui.controls import CHANGING, CHOSEN, build_controls
-from neptun_demo.ui.document import Document, Said, Settings
-from neptun_demo.ui.keeping import Keeping
-from neptun_demo.ui.links import LONGEST, Link, build, read
-from neptun_demo.ui.usable import filled, of_values
+from neptun_demo.ui.connecting.controls import CHANGING, CHOSEN, build_controls
+from neptun_demo.ui.keeping.document import Document, Said, Settings
+from neptun_demo.ui.keeping.links import LONGEST, Link, build, read
+from neptun_demo.ui.keeping.panel import Keeping
+from neptun_demo.ui.keeping.usable import filled, of_values
 
 LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 OSS = "@cf/openai/gpt-oss-20b"

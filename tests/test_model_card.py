@@ -10,7 +10,7 @@ from conftest import model_search
 from neptun_demo.catalogue import Catalogue
 from neptun_demo.listings import workers_ai_rows
 from neptun_demo.models import GUIDE_MODEL, NEPTUN_MODEL, Model
-from neptun_demo.ui.model_card import LONGEST_DESCRIPTION, card, mark, no_card, sent
+from neptun_demo.ui.connecting.model_card import LONGEST_DESCRIPTION, card, mark, no_card, sent
 
 HOSTILE = """<img src=x onerror=alert(1)> **b** {{value}} ${1+1} "quoted" <script>alert(2)</script> a < b"""
 

@@ -48,8 +48,8 @@ from neptun_demo.parameters import DEFAULT_MAX_TOKENS, RANGES
 from neptun_demo.settings import Settings
 from neptun_demo.snippets import LANGUAGES, TARGETS
 from neptun_demo.streams import WIRES, Event, Finish, Text, Thinking, Usage
+from neptun_demo.ui.inspector.records import PER_SESSION
 from neptun_demo.ui.notices import STEPS, of_failure
-from neptun_demo.ui.records import PER_SESSION
 
 ROOT = Path(__file__).parents[1]
 PAGES = {section.title: section for section in sections()}

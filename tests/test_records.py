@@ -21,8 +21,8 @@ from neptun_demo.contract import Message
 from neptun_demo.errors import Cut, PlaygroundError
 from neptun_demo.settings import load
 from neptun_demo.streams import Finish, Text, Thinking, Usage
-from neptun_demo.ui import records as bounds
-from neptun_demo.ui.records import Piece, Record, Records
+from neptun_demo.ui.inspector import records as bounds
+from neptun_demo.ui.inspector.records import Piece, Record, Records
 
 pytestmark = pytest.mark.anyio
 

@@ -13,11 +13,11 @@ from neptun_demo.gradio_api import add_api
 
 from .answering import Answering
 from .blocks import Page
-from .compare import Compare
-from .connect import build_connect
+from .comparing.tab import Compare
+from .connecting.panel import build_connect
 from .inspector.panel import Inspector
-from .keeping import MENU, Keeping
-from .records import Records
+from .inspector.records import Records
+from .keeping.panel import MENU, Keeping
 from .talk import Talk
 from .theme import THEME
 from .words import ENGLISH, GERMAN, I18N, label

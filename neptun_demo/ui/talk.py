@@ -18,8 +18,8 @@ from neptun_demo.contract import is_blank
 from .answering import Answering, is_running
 from .bridge import bridge, told
 from .chatbot import Chatbot
-from .connect import first_visit
-from .controls import Controls, asked
+from .connecting.controls import Controls, asked
+from .connecting.panel import first_visit
 from .display import DELIMITERS, typed
 from .notices import Notice
 from .turn import Message, Transcript, last_question, message, notice

@@ -13,7 +13,7 @@ from itertools import pairwise
 from statistics import median
 
 from neptun_demo.streams import Text, Thinking
-from neptun_demo.ui.records import Piece, Record
+from neptun_demo.ui.inspector.records import Piece, Record
 
 from .markup import plural
 

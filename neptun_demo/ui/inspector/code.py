@@ -16,7 +16,7 @@ from neptun_demo.errors import Refused
 from neptun_demo.models import TITLES, Model
 from neptun_demo.settings import BackendName, Settings
 from neptun_demo.snippets import LANGUAGES, TARGETS, Asked, Language, Target, snippet
-from neptun_demo.ui.records import Record
+from neptun_demo.ui.inspector.records import Record
 
 from .markup import copyable, laid_out
 

@@ -12,7 +12,7 @@ from neptun_demo.chat import room
 from neptun_demo.contract import is_blank
 from neptun_demo.errors import Refused
 from neptun_demo.models import NEPTUN_OUTPUT_TOKENS, Model
-from neptun_demo.ui.records import Record
+from neptun_demo.ui.inspector.records import Record
 
 from .markup import plural
 

@@ -16,7 +16,7 @@ from neptun_demo.chat import Chat
 from neptun_demo.models import TITLES
 from neptun_demo.snippets import LANGUAGES, TARGETS
 from neptun_demo.ui.bridge import bridge, told
-from neptun_demo.ui.records import Record, Records
+from neptun_demo.ui.inspector.records import Record, Records
 
 from .code import NO_CODE, code_view, of_record, of_transcript
 from .markup import seen

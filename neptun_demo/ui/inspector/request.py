@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from neptun_demo.models import TITLES
-from neptun_demo.ui.records import Attempt, Record
+from neptun_demo.ui.inspector.records import Attempt, Record
 
 from .markup import coloured, copyable, folded, headers, json_or_text, raw, seen, size, table
 

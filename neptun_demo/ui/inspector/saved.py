@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from neptun_demo.streams import Event, Text, Thinking, Usage
-from neptun_demo.ui.records import Attempt, Piece, Pieces, Record
+from neptun_demo.ui.inspector.records import Attempt, Piece, Pieces, Record
 
 FORMAT = "neptun-playground-record"
 VERSION = 1

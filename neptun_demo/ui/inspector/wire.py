@@ -8,7 +8,7 @@ from html import escape
 from http import HTTPStatus
 
 from neptun_demo.streams import UNKNOWN, Event, Text, Thinking, Usage
-from neptun_demo.ui.records import Attempt, Piece, Pieces, Record
+from neptun_demo.ui.inspector.records import Attempt, Piece, Pieces, Record
 
 from .arrival import arrival, in_words, picture
 from .markup import folded, headers, plural, raw, seconds, seen, size

@@ -16,9 +16,9 @@ from urllib.parse import quote, urlencode
 from neptun_demo.chat import Chat
 from neptun_demo.contract import quoted
 from neptun_demo.settings import BackendName
+from neptun_demo.ui.connecting.ranges import VALUES
 
 from .document import LONGEST_NAME, Settings
-from .ranges import VALUES
 from .usable import differing, usable
 
 LONGEST: Mapping[str, int] = {

@@ -17,14 +17,14 @@ from gradio.components import Component
 
 from neptun_demo.chat import Chat
 from neptun_demo.errors import Refused
+from neptun_demo.ui.bridge import bridge, told
+from neptun_demo.ui.connecting.controls import AT_ONCE, CHOSEN, Controls
+from neptun_demo.ui.turn import Transcript
 
-from .bridge import bridge, told
-from .controls import AT_ONCE, CHOSEN, Controls
 from .document import LONGEST_NAME, Document, Settings, of_transcript, to_transcript
 from .importing import LARGEST, parse
 from .links import build, read
 from .markdown_export import markdown
-from .turn import Transcript
 from .usable import filled, of_values, usable
 
 MENU = f'<div class="neptun-tools" data-largest="{LARGEST}"></div>'

@@ -15,14 +15,20 @@ import gradio as gr
 from neptun_demo.access import Access
 from neptun_demo.chat import Options
 from neptun_demo.contract import is_blank
-
-from .answering import Answering, is_running
-from .bridge import told
-from .controls import AT_ONCE, asked, build_backend, build_controls, build_model, listen
-from .session import column_id
-from .talk import conversation, not_sent
-from .turn import Transcript, last_question, message
-from .words import label
+from neptun_demo.ui.answering import Answering, is_running
+from neptun_demo.ui.bridge import told
+from neptun_demo.ui.connecting.controls import (
+    AT_ONCE,
+    asked,
+    build_backend,
+    build_controls,
+    build_model,
+    listen,
+)
+from neptun_demo.ui.session import column_id
+from neptun_demo.ui.talk import conversation, not_sent
+from neptun_demo.ui.turn import Transcript, last_question, message
+from neptun_demo.ui.words import label
 
 # The script writes the words of what is drawn here, in the browser's language.
 ENTITLE = "window.neptun.compare.entitle(element)"

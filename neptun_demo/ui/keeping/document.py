@@ -14,10 +14,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from neptun_demo.contract import whole_characters
 from neptun_demo.settings import BackendName
-
-from .notices import Notice
-from .numbers import Numbers
-from .turn import THINKING, Message, Transcript, message, notice, numbers_message
+from neptun_demo.ui.notices import Notice
+from neptun_demo.ui.numbers import Numbers
+from neptun_demo.ui.turn import THINKING, Message, Transcript, message, notice, numbers_message
 
 FORMAT: Final = "neptun-playground"
 

@@ -13,10 +13,10 @@ from neptun_demo.chat import Chat
 from neptun_demo.contract import complaint
 from neptun_demo.errors import Refused
 from neptun_demo.models import TITLES, Model
+from neptun_demo.ui.connecting.controls import CHANGING, CHOSEN, changes
+from neptun_demo.ui.connecting.ranges import VALUES
 
-from .controls import CHANGING, CHOSEN, changes
 from .document import Settings
-from .ranges import VALUES
 
 
 def usable(chat: Chat, settings: Settings) -> tuple[Settings, dict[str, str]]:

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 
 from neptun_demo.models import TITLES
+from neptun_demo.ui.notices import Notice
+from neptun_demo.ui.numbers import Numbers, end_in_words, in_words
 
 from .document import Document, Said, Settings
-from .notices import Notice
-from .numbers import Numbers, end_in_words, in_words
 
 
 def markdown(document: Document) -> str:

@@ -14,8 +14,7 @@ from neptun_demo import parameters
 from neptun_demo.catalogue import Catalogue
 from neptun_demo.errors import Refused
 from neptun_demo.models import CHECKED, NEPTUN_OUTPUT_TOKENS, WORKERS_AI_MODELS, Model
-
-from .display import literal
+from neptun_demo.ui.display import literal
 
 UNKNOWN = "–"
 

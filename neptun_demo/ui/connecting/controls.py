@@ -19,10 +19,10 @@ from neptun_demo.chat import Chat, Options
 from neptun_demo.errors import Refused
 from neptun_demo.models import TITLES, Model
 from neptun_demo.settings import BackendName
+from neptun_demo.ui.words import label
 
 from . import model_card
 from .ranges import VALUES, able
-from .words import label
 
 AT_ONCE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
 

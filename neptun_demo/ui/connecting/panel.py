@@ -13,11 +13,11 @@ import gradio as gr
 from neptun_demo.access import Access
 from neptun_demo.chat import Chat
 from neptun_demo.credentials import Finding
+from neptun_demo.ui.display import literal
+from neptun_demo.ui.words import label
 
 from .controls import AT_ONCE, CHANGING, build_backend, build_controls, build_credential, changes, listen
-from .display import literal
 from .state_line import state_of
-from .words import label
 
 FIRST_LOOK, LAST_LOOK = 4.0, 300.0
 """Seconds between two looks for news of the host (live lists, budget, trouble): short at first, then longer."""

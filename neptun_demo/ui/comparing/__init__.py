@@ -1,0 +1,1 @@
+"""Two or three conversations side by side, asked the same."""

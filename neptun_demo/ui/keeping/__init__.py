@@ -1,0 +1,1 @@
+"""What the browser keeps, files out and in, and links."""
