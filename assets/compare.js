@@ -1,4 +1,4 @@
-// Compare: which columns are shown, which of them answer, and what their buttons do (neptun_demo/ui/column.py).
+// Compare: which columns are shown, which of them answer, and what their buttons do (neptun_demo/ui/comparing/column.py).
 (() => {
   "use strict";
 

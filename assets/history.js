@@ -1,5 +1,5 @@
 // Conversations: kept in this browser after each answer, opened, renamed, deleted, exported, imported; and links.
-// The server gets the one that is opened, and draws it from checked data (neptun_demo/ui/keeping.py).
+// The server gets the one that is opened, and draws it from checked data (neptun_demo/ui/keeping/panel.py).
 (() => {
   "use strict";
 
@@ -23,7 +23,7 @@
   let writing = Promise.resolve();
   const panel = () => window.neptun.panel;
 
-  // The document (neptun_demo/ui/document.py), made of the conversation as the browser has it
+  // The document (neptun_demo/ui/keeping/document.py), made of the conversation as the browser has it
 
   const text = (entry) => typed(entry.content.map((part) => part.text).join(""));
   const PIECES = ["thinking", "content", "notice", "numbers"];
