@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from playground import Playground, copy_app, keep_home
+from playground import Playground, copy_app, keep_home, leave_stubs
 from upstream import Upstream, json_answer, recording
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def _note_foreign(seen: str) -> None:
 
 
 keep_home(_note_foreign)
+leave_stubs()
 
 
 @pytest.fixture(autouse=True)
@@ -162,7 +163,15 @@ def playground(connected_playground: Playground, neptun: Upstream, workers_ai: U
 
 # The browser
 
+# The last of these switches counts, and Playwright gives one too: here are those of its own that matter, and a
+# page of the browser's own that it would prepare for each visitor.
+FEATURES = (
+    "HttpsUpgrades,HttpsFirstBalancedModeAutoEnable,MediaRouter,NetworkTimeServiceQuerying,OptimizationHints"
+    ",PaintHolding,PreconnectToSearch,ThirdPartyStoragePartitioning,Translate"
+    ",PreloadTopChromeWebUI,PreloadTopChromeWebUILessNavigations"
+)
 FLAGS = (
+    f"--disable-features={FEATURES}",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-background-networking",
