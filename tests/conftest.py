@@ -166,7 +166,9 @@ def playground(connected_playground: Playground, neptun: Upstream, workers_ai: U
 # The last of these switches counts, and Playwright gives one too: here are those of its own that matter, and a
 # page of the browser's own that it would prepare for each visitor.
 FEATURES = (
-    "HttpsUpgrades,HttpsFirstBalancedModeAutoEnable,MediaRouter,NetworkTimeServiceQuerying,OptimizationHints"
+    # Without the first one, closing a page that is still loading never ends.
+    "AvoidUnnecessaryBeforeUnloadCheckSync,DestroyProfileOnBrowserClose,AvoidCorsURLLoaderRestartOnRedirect"
+    ",LensOverlay,AimEnabled,HttpsUpgrades,HttpsFirstBalancedModeAutoEnable,MediaRouter,NetworkTimeServiceQuerying,OptimizationHints"
     ",PaintHolding,PreconnectToSearch,ThirdPartyStoragePartitioning,Translate"
     ",PreloadTopChromeWebUI,PreloadTopChromeWebUILessNavigations"
 )

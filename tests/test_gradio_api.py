@@ -324,7 +324,6 @@ def test_a_file_or_an_address_is_taken_from_nobody(closed_playground, upstream):
 
 
 def test_junk_is_answered_with_a_sentence(closed_playground):
-    said = json.dumps(
-        join(closed_playground, "_answer", [asking("")[0], "neptun", 5, 6, True, -1, "", 1, 1, 1])
-    )
+    junk = [asking("")[0], "neptun", 5, 6, True, -1, "", 1, 1, 1, "", None, ""]
+    said = json.dumps(join(closed_playground, "_answer", junk))
     assert "The model must be text" in said

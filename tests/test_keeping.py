@@ -262,6 +262,7 @@ def test_a_question_is_kept_while_its_answer_comes(visitor, neptun):
     neptun.plays(data_lines(chunks=('0:"Half"\n', gate, '0:" way."\n')))
     visitor.on_neptun().send("how long?")
     visitor.listed("how long?")
+    visitor.expect(visitor.answer).to_contain_text("Half")
     visitor.page.reload()
     gate.open()
     visitor.expect(visitor.box).to_have_value("how long?")
