@@ -159,9 +159,10 @@ def test_a_live_list_arrives_on_an_open_page(page, upstream: Upstream, start_pla
     visitor = Visit(page, app)
     visitor.showing("for whoever has the playground's key")
     visitor.expect(page.locator("#conversation .placeholder")).to_contain_text("Put the key into the box.")
+    # Before the choice: what its answer brings would be the last word on what is set behind it.
+    page.get_by_label("number input for Temperature").fill("1.7")
     visitor.choose("Model", "gpt-oss-20b")
     visitor.expect(card(visitor)).to_contain_text("built in")
-    page.get_by_label("number input for Temperature").fill("1.7")
     box = page.get_by_label("Cookie or playground key")
     box.fill("half a coo")
     model = page.get_by_label("Model", exact=True)
