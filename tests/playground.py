@@ -253,10 +253,14 @@ class Playground:
                 return None
 
 
+# The system's: hypothesis seeds Python's own, and then every worker of a run would draw the same ports.
+_ports = random.SystemRandom()
+
+
 def free_port() -> int:
     """A free port below those that systems hand out, so that nobody is handed it while the app is starting."""
     while True:
-        port = random.randrange(20_000, 32_000)  # noqa: S311 - not a secret
+        port = _ports.randrange(20_000, 32_000)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("0.0.0.0", port))  # noqa: S104 - free for every address; nothing listens

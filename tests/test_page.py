@@ -386,7 +386,7 @@ def test_a_failure_that_nobody_foresaw_leaves_the_page_alive(page, broken_playgr
         visitor.expect(visitor.box).to_be_focused()
         assert visitor.box.get_attribute("placeholder")
     assert page.locator("#conversation .user-row").count() == 2
-    assert "RuntimeError: unforeseen" in broken_playground.output()
+    broken_playground.printed("RuntimeError: unforeseen")
 
 
 def test_a_message_beyond_all_bounds_stays_in_the_box(newcomer):
