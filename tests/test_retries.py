@@ -260,8 +260,8 @@ async def test_leaving_during_the_wait_ends_it_at_once(upstream, how):
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-        assert monotonic() - began < 1
-        assert await asyncio.to_thread(upstream.quiet, 1)
+        assert monotonic() - began < 10  # of thirty
+        assert await asyncio.to_thread(upstream.quiet, 5)
     assert len(upstream.requests) == 1
 
 
