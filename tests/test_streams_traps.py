@@ -112,6 +112,7 @@ TRAPS: list[tuple[str, bytes, str, str | type]] = [
     ("a delta without its delta", sse({"type": "text-delta", "id": "t"}, {"type": "text-delta", "delta": "a"}), "a", Malformed),
     ("NaN is not JSON", b'data: {"response":NaN}\n\n', "", Malformed),
     ("nested too deeply", b'data: {"response":' + b"[" * 100_000 + b"\n\n" + sse({"response": "a"}), "a", Malformed),
+    ("nested so that it is read, but not written", b'data: {"response":' + b"[" * 1_010 + b"]" * 1_010 + b"}\n\n" + sse({"response": "a"}), "a", Malformed),
     ("control character in a string", b'0:"a\tb"\n0:"c"\n', "c", Malformed),
     # Plain text in events
     ("data that is no JSON", b"data: Hello\n\ndata:  world\n\n", "Hello world", UNKNOWN),

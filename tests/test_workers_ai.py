@@ -283,6 +283,7 @@ async def test_json_tells_its_usage_too(upstream):
     [
         ('{"result":', Malformed, "Workers AI sent JSON that cannot be read."),
         ('{"a":' * 100_000, Malformed, "Workers AI sent JSON that cannot be read."),
+        (f'{{"response":{"[" * 1_010}{"]" * 1_010}}}', Malformed, "Workers AI sent JSON that cannot be read."),
         ('{"errors":[{"code":1,"message":"AiError: broken"}],"success":false}', Reported, "answer: broken."),
         ('{"error":"broken"}', Reported, "answer: broken."),
         ('{"error":{"message":"broken."}}', Reported, "answer: broken."),

@@ -29,6 +29,7 @@ def whole_answer(body: bytes) -> Iterator[Event]:
     data = body.lstrip(BEFORE)
     try:
         answer = parsed(data)
+        text = spelt(_content(_result(answer)), lambda: _content(_result(spelling(data))))
     except ValueError as error:
         raise Malformed("Workers AI sent JSON that cannot be read.", "Try again.") from error
     words = error_words(answer)
@@ -36,7 +37,7 @@ def whole_answer(body: bytes) -> Iterator[Event]:
         raise Reported("Workers AI reported an error.", words=words)
     result = _result(answer)
     yield from _pieces(Thinking, _thought(result))
-    yield from _pieces(Text, spelt(_content(result), lambda: _content(_result(spelling(data)))))
+    yield from _pieces(Text, text)
     yield from usage(result.get("usage"))
     yield Finish(_reason(result))
 

@@ -35,13 +35,17 @@ def spelt(value: object, again: Callable[[], object]) -> str:
 
     Workers AI does that for some models: the token `3` comes as a number, `true` as a boolean. For a
     number, *again* gives the same value out of `spelling()`. White space inside a list or an object is
-    lost at the far end.
+    lost at the far end. `ValueError` for one that is nested beyond what can be written: orjson reads a
+    little deeper than that.
     """
     if isinstance(value, str):
         return value
     if is_number(value):
         return str(again())
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 def is_number(value: object) -> bool:
