@@ -380,6 +380,15 @@ async def test_the_cap_of_a_model_that_thinks_within_its_text(upstream):
     heard = await ask(upstream, sse({"response": "<think>Hm, "}, {"response": "well"}), model=INLINE)
     assert heard.thinking == "Hm, well"
     assert "probably used up its cap of 77" in heard.error.sentence
+    assert heard.error.advice == "Raise the cap."  # of efforts it has no choice
+
+
+async def test_the_cap_of_a_model_that_does_not_think(upstream):
+    heard = await ask(upstream, sse(ENDS["length"]), model=LLAMA)
+    assert heard.error.message == (
+        "llama-3.3-70b-instruct-fp8-fast used up its cap of 77 output tokens before any text came."
+        " The tokens were billed. Raise the cap."
+    )
 
 
 async def test_without_a_cap_it_is_the_providers(upstream):

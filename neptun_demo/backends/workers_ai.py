@@ -231,10 +231,11 @@ def _empty(seen: _Seen, question: Question) -> EmptyAnswer:
     # Models that write their thinking into the text seldom name a reason.
     probably = "" if reason == "length" else "probably "
     cap = question.parameters.get("max_tokens", DEFAULT_CAP)
+    thought = seen.thinking or question.model.reasoning
+    spent = "for thinking, and had none left for the answer" if thought else "before any text came"
     return EmptyAnswer(
-        f"{name} {probably}used up its cap of {cap} output tokens for thinking, and had none left for the"
-        " answer. The tokens were billed.",
-        "Raise the cap, or choose a lower reasoning effort.",
+        f"{name} {probably}used up its cap of {cap} output tokens {spent}. The tokens were billed.",
+        "Raise the cap, or choose a lower reasoning effort." if question.model.efforts else "Raise the cap.",
     )
 
 
