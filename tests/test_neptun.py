@@ -288,7 +288,6 @@ async def test_a_wrong_cookie_of_a_visitor_is_the_visitors_business(upstream):
         (recording("no_cookie", headers={}), True),
         (Play(status=401, headers={"set-cookie": "neptun-session=new"}), True),
         (recording("up_err401", headers={"set-cookie": "__cf_bm=a-network-in-front"}), False),
-        (Play(status=401), False),
     ],
 )
 async def test_a_wrong_session_is_told_from_the_401_of_the_cloudflare_behind_it(upstream, play, wrong):
@@ -296,6 +295,13 @@ async def test_a_wrong_session_is_told_from_the_401_of_the_cloudflare_behind_it(
     assert heard.end == (Rejected, 401)
     assert ("NEPTUN_SESSION" in heard.error.advice) == wrong
     assert ("The session is fine" in heard.error.advice) != wrong
+
+
+@pytest.mark.parametrize("page", [(), ("<!DOCTYPE html><h1>Authentication required</h1>",)])
+async def test_of_a_401_without_words_nobody_knows_whose_it_is(upstream, page):
+    heard = await ask(upstream, Play(status=401, headers={"content-type": "text/html"}, chunks=page))
+    assert (heard.end, heard.error.sentence) == ((Rejected, 401), "The Neptun endpoint answered 401.")
+    assert heard.error.advice.startswith("It does not say why. Log in to Neptun again")
 
 
 # Failures that were not recorded

@@ -256,6 +256,11 @@ def _wrong_session(incoming: Incoming, *, own_cookie: bool) -> Rejected:
 
 def _advice(status: int, words: str) -> str:
     match status:
+        case 401 if not words:  # a page or nothing, from who knows whom
+            return (
+                "It does not say why. Log in to Neptun again and take the new value of the neptun-session"
+                " cookie; if that changes nothing, Neptun's operator can mend it."
+            )
         case 401:
             return (
                 "The session is fine: Cloudflare refused Neptun's own account. Neptun's operator can mend it."
