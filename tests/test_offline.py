@@ -626,10 +626,23 @@ async def test_a_title_is_a_question(guide: Offline, title: str) -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(
-    "asked", ["Hello", "hi", "Hello, how are you?", "thanks!", "Thank you", "help", "HELP ME", "?"]
+    "asked",
+    [
+        "Hello",
+        "hi",
+        "Hallo!",
+        "Guten Tag",
+        "Hello, how are you?",
+        "thanks!",
+        "Thank you",
+        "help",
+        "HELP ME",
+    ],
 )
 async def test_greetings_and_cries_for_help_get_the_contents(guide: Offline, asked: str) -> None:
-    assert PAGES[CONTENTS].text in await said(guide, asked)
+    answer = await said(guide, asked)
+    assert PAGES[CONTENTS].text in answer
+    assert NO_PAGE not in answer
 
 
 @pytest.mark.anyio
@@ -647,6 +660,7 @@ async def test_greetings_and_cries_for_help_get_the_contents(guide: Offline, ask
         "Summarise the plot of Hamlet",
         "fix this code: for i in range(10) print(i)",
         "asdfgh",
+        "?",
         "日本語で答えて",
         "🙂",
         "`**`",
