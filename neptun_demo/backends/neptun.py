@@ -254,17 +254,18 @@ def _wrong_session(incoming: Incoming, *, own_cookie: bool) -> Rejected:
     )
 
 
+_ANOTHERS_401 = "The session is fine: Cloudflare refused Neptun's own account. Neptun's operator can mend it."
+# A page, or nothing at all, from who knows whom.
+_NOBODYS_401 = (
+    "It does not say why. Log in to Neptun again and take the new value of the neptun-session cookie; if that"
+    " changes nothing, Neptun's operator can mend it."
+)
+
+
 def _advice(status: int, words: str) -> str:
     match status:
-        case 401 if not words:  # a page or nothing, from who knows whom
-            return (
-                "It does not say why. Log in to Neptun again and take the new value of the neptun-session"
-                " cookie; if that changes nothing, Neptun's operator can mend it."
-            )
         case 401:
-            return (
-                "The session is fine: Cloudflare refused Neptun's own account. Neptun's operator can mend it."
-            )
+            return _ANOTHERS_401 if words else _NOBODYS_401
         case 403:
             return "Neptun, or the Cloudflare account behind it, does not allow this."
         case 429 if _is_quota(words):
