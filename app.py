@@ -92,6 +92,19 @@ def main(demo: gr.Blocks) -> None:
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
+    try:
+        url = launched(demo)
+    except OSError:
+        sys.exit(nowhere(settings))
+    # An answer that is still running when the app is ended has this many seconds.
+    demo.server.config.timeout_graceful_shutdown = 1
+    print(greeting(settings, url), flush=True)  # noqa: T201 - what a person who started it reads
+    ended.wait()
+    demo.close(verbose=False)
+
+
+def launched(demo: gr.Blocks) -> str:
+    """The address at which *demo* is served from now on. Raises `OSError` where it cannot be."""
     demo.queue(max_size=LONGEST_QUEUE, default_concurrency_limit=None)
     _, url, _ = demo.launch(
         server_name=settings.gradio_server_name,
@@ -111,11 +124,16 @@ def main(demo: gr.Blocks) -> None:
         show_error=False,
         **launch_arguments(),
     )
-    # An answer that is still running when the app is ended has this many seconds.
-    demo.server.config.timeout_graceful_shutdown = 1
-    print(greeting(settings, url), flush=True)  # noqa: T201 - what a person who started it reads
-    ended.wait()
-    demo.close(verbose=False)
+    return str(url)
+
+
+def nowhere(settings: Settings) -> str:
+    """Why the app cannot be served, and what to do."""
+    port = f"port {settings.gradio_server_port}" if settings.gradio_server_port else "any port from 7860 on"
+    return (
+        f"The app cannot listen at {settings.gradio_server_name}, {port}: the port is taken, or the address is"
+        " not one of this machine's.\nChange GRADIO_SERVER_PORT or GRADIO_SERVER_NAME."
+    )
 
 
 def greeting(settings: Settings, url: str) -> str:

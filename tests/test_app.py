@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -95,6 +96,23 @@ def test_bad_settings_are_named_one_by_one(app_folder: Path) -> None:
     for name in ("PLAYGROUND_SESSION", "PLAYGROUND_IDLE_TIMEOUT", "NEPTUN_BASE_URL"):
         assert len(re.findall(f"^{name}: ", done.stderr, re.MULTILINE)) == 1
     assert "short-secret" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_is_named(app_folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = str(held.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "app.py"],
+            cwd=app_folder,
+            env={"PATH": os.environ["PATH"], "GRADIO_SERVER_PORT": port},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert f"cannot listen at 127.0.0.1, port {port}: the port is taken" in done.stderr
     assert "Traceback" not in done.stderr
 
 
