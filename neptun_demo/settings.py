@@ -86,6 +86,8 @@ def _key(value: str) -> str:
 
 
 def _allowed(value: str, characters: re.Pattern[str], what: str) -> str:
+    if not value:
+        raise ValueError(f"holds nothing that could be {what}")
     if not characters.fullmatch(value):
         raise ValueError(f"holds a character that {what} cannot have")
     return value

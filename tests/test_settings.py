@@ -223,6 +223,7 @@ BAD = [
     ("CLOUDFLARE_BASE_URL", "https://cloudflare.example:99999", "must be"),
     ("CLOUDFLARE_BASE_URL", "https://cloudflare.example/a b", "must be"),
     ("NEPTUN_SESSION", "two words", "cookie"),
+    ("NEPTUN_SESSION", "neptun-session=", "holds nothing that could be a cookie's value"),
     ("NEPTUN_SESSION", 'a"b', "cookie"),
     ("NEPTUN_SESSION", "naïve", "cookie"),
     ("PLAYGROUND_BACKEND", "Neptun", "must be 'neptun', 'workers-ai' or 'offline'"),
