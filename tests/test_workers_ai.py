@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -28,7 +29,7 @@ from neptun_demo.backends.http import LONGEST_BODY
 from neptun_demo.backends.http import Upstream as FarEnd
 from neptun_demo.backends.protocol import Question
 from neptun_demo.backends.workers_ai import WorkersAI
-from neptun_demo.backends.workers_ai_errors import MEANINGS, QUOTA
+from neptun_demo.backends.workers_ai_errors import MEANINGS, QUOTA, cleaned
 from neptun_demo.contract import Message
 from neptun_demo.errors import Cut, EmptyAnswer, Malformed, Rejected, Reported, TimedOut
 from neptun_demo.models import WORKERS_AI_MODELS
@@ -508,6 +509,13 @@ async def test_each_shape_of_an_errors_body(upstream, body, code, words):
     assert heard.error.code == code
     source = f"400, code {code}" if code else "400"
     assert heard.error.sentence.endswith(f" ({source}: {words})." if words else f" ({source}).")
+
+
+def test_the_words_of_an_error_take_linear_time():
+    words = f"a{' ' * 100_000}b"
+    begun = time.process_time()
+    assert cleaned(f"AiError: {words} ({UUID})") == words
+    assert time.process_time() - begun < 2  # quadratic, it was ten
 
 
 async def test_a_redirect_takes_no_token_along(upstream):

@@ -109,7 +109,8 @@ def rejection(incoming: Incoming, body: bytes) -> Rejected:
 def cleaned(words: str) -> str:
     """Without `AiError: ` before the words, and without the request's id behind them."""
     bare = re.sub(r"^(AiError:\s*)+", "", words.strip())
-    return re.sub(r"\s*\([0-9a-f]{8}-[0-9a-f-]{27}\)\s*$", "", bare, flags=re.IGNORECASE)
+    # No white space in the pattern: each run of it would be searched again from each of its characters.
+    return re.sub(r"\([0-9a-f]{8}-[0-9a-f-]{27}\)$", "", bare, flags=re.IGNORECASE).rstrip()
 
 
 def _ours(status: int) -> int:
