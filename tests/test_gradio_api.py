@@ -172,6 +172,22 @@ def test_no_failure_and_no_credential_is_written_to_the_log(client, playground, 
     assert "Traceback" not in playground.output()
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "sentence"),
+    [
+        ("chat", ["Hi", "neptun", "", "a-cookie-for-the-log"], "It takes 11 values, and 4 came"),
+        ("_answer", [[], "neptun", "", "a-cookie-for-the-log"], "It takes 13 values, and 4 came"),
+        ("_answer", ["a-cookie-for-the-log", *"neptun"] * 2, "not of the kind"),
+        ("_answer", [[], "a-cookie-for-the-log", *"neptun"] * 2, "not in the list of choices"),
+    ],
+)
+def test_what_gradio_cannot_read_is_not_written_to_the_log(playground, name, data, sentence):
+    kind, said = list(call(playground, {"data": data}, name))[-1]
+    assert (kind, sentence in said["error"]) == ("error", True)
+    assert "a-cookie-for-the-log" not in playground.output()
+    assert "Traceback" not in playground.output()
+
+
 # Whoever leaves
 
 
@@ -230,9 +246,9 @@ def test_nothing_but_the_api_is_listed(playground):
     assert [one["parameter_name"] for one in parameters if not one["parameter_has_default"]] == ["message"]
 
 
-def call(app: Playground, body: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The events of `/gradio_api/call/v2/chat`, as cURL gets them."""
-    event = httpx.post(f"{app.url}/gradio_api/call/v2/chat", json=body).json()["event_id"]
+def call(app: Playground, body: dict[str, Any], name: str = "v2/chat") -> Iterator[tuple[str, Any]]:
+    """The events of `/gradio_api/call/NAME`, as cURL gets them."""
+    event = httpx.post(f"{app.url}/gradio_api/call/{name}", json=body).json()["event_id"]
     with httpx.stream("GET", f"{app.url}/gradio_api/call/chat/{event}", timeout=20) as lines:
         kind = ""
         for line in lines.iter_lines():

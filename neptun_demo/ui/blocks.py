@@ -45,10 +45,25 @@ class Page(gr.Blocks):
     async def preprocess_data(
         self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False
     ) -> list[Any]:
-        """Gradio would fetch the address of whatever looks like a file, in any component's value."""
+        """Gradio's, which keeps what was sent to itself.
+
+        Gradio would fetch the address of whatever looks like a file, in any component's value, and write
+        values that it cannot read to the log, a credential among them.
+        """
         if any(map(_holds_a_file, inputs)):
-            raise gr.Error("Only text can be sent.", print_exception=False)
-        values: list[Any] = await super().preprocess_data(block_fn, inputs, state, explicit_call)
+            raise _refusal("Only text can be sent.")
+        if len(inputs) < len(block_fn.inputs):
+            needed = [block for block in block_fn.inputs if not block.skip_api]
+            raise _refusal(
+                f"It takes {len(needed)} values, and {len(inputs)} came. By name, at /gradio_api/call/v2/…,"
+                " those that have a default may be left out."
+            )
+        try:
+            values: list[Any] = await super().preprocess_data(block_fn, inputs, state, explicit_call)
+        except gr.Error as error:
+            raise _refusal(error.message) from error
+        except (TypeError, ValueError) as error:
+            raise _refusal("A value that was sent is not of the kind that belongs there.") from error
         return values
 
     async def postprocess_data(self, block_fn: Any, predictions: Any, state: Any) -> list[Any]:
@@ -58,6 +73,10 @@ class Page(gr.Blocks):
                 return [bot.postprocess(predictions)]
         values: list[Any] = await super().postprocess_data(block_fn, predictions, state)
         return values
+
+
+def _refusal(sentence: str) -> gr.Error:
+    return gr.Error(sentence, print_exception=False)
 
 
 def _holds_a_file(value: Any) -> bool:
