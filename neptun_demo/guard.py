@@ -5,10 +5,12 @@ It is plain ASGI around the finished application, so that it also sees what Grad
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import json
 import logging
 import re
+from collections.abc import Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -30,11 +32,16 @@ CONTENT_SECURITY_POLICY = (
 
 # Gradio's routes that this page has no use for: they write a visitor's input to disk (upload, deep
 # links, which also hold password boxes), keep it (runs), show who is here (monitoring), or take an
-# address or a path from a visitor (proxy, file, recordings, the editor of "vibe" mode).
+# address or a path from a visitor (proxy, file, recordings, components, the editor of "vibe" mode).
+# Starlette's own patterns end in `$`, which a newline may follow: here it may too.
 _CLOSED = re.compile(
     r"/gradio_api/(upload|upload_progress|deep_link|runs|run-history|process_recording|component_server"
-    r"|vibe-[a-z-]+|undo-vibe-edit|dev|proxy=.*|file=.*|file|stream|profiling)(/.*)?|/monitoring(/.*)?"
+    r"|custom_component|vibe-[a-z-]+|undo-vibe-edit|dev|proxy=.*|file=.*|file|stream|profiling)(/.*)?\n?"
+    r"|/monitoring(/.*)?\n?",
+    re.DOTALL,
 )
+
+_CHAT = "/api/ai/"
 
 _ON_SPACES = ("*.hf.space", "huggingface.co")
 
@@ -44,6 +51,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = Packed(app)
+        self._backend = settings.playground_backend
         self._trusted = TrustedHostMiddleware(
             self._app, allowed_hosts=allowed_hosts(settings), www_redirect=False
         )
@@ -53,24 +61,35 @@ class Guard:
             await self._app(scope, receive, send)
             return
         path = path_of(scope)
-        send = _with_headers(send, ours=path.startswith(PREFIX))
+        sending = _Sending(send, ours=path.startswith(PREFIX))
+        try:
+            await self._guarded(path, scope, receive, sending)
+        except asyncio.CancelledError:
+            # Only the server cancels a request, when it ends; it would log each as a failure of the app.
+            if not sending.begun:
+                await _refusal(503, "The playground is being ended.")(scope, receive, sending)
+
+    async def _guarded(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         if _CLOSED.fullmatch(path):
             await _refusal(404, "This path is closed here.")(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        if scope["method"] == "POST" and _announced(headers) >= LARGEST_BODY:
-            await _too_large()(scope, receive, send)
-            return
-        if scope["method"] == "POST" and "content-length" not in headers:
-            body = await _read(receive)
-            if body is None:
-                await _too_large()(scope, receive, send)
+        if scope["method"] == "POST":
+            # A length beside chunks does not count (RFC 9112, 6.3).
+            chunked = "transfer-encoding" in headers or "content-length" not in headers
+            body = await _read(receive) if chunked else b""
+            if body is None or _announced(headers) >= LARGEST_BODY:
+                await self._too_large(path)(scope, receive, send)
                 return
-            receive = _again(body, receive)
+            receive = _again(body, receive) if chunked else receive
         # A page of another name that was made to point here (DNS rebinding) cannot have an address
         # for its own name, so addresses need no list.
         app = self._app if _is_address(headers.get("host", "")) else self._trusted
         await app(scope, receive, send)
+
+    def _too_large(self, path: str) -> Response:
+        headers = {"X-Chat-Backend": self._backend} if path.startswith(_CHAT) else {}
+        return _refusal(413, f"A request may have less than {LARGEST_BODY:,} bytes here.", headers)
 
 
 def allowed_hosts(settings: Settings) -> list[str]:
@@ -123,27 +142,30 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return receiving
 
 
-def _with_headers(send: Send, *, ours: bool) -> Send:
-    async def sending(message: Message) -> None:
+class _Sending:
+    """*send*, with our headers. *begun*: the response has."""
+
+    def __init__(self, send: Send, *, ours: bool) -> None:
+        self._send = send
+        self._ours = ours
+        self.begun = False
+
+    async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            self.begun = True
             headers = MutableHeaders(raw=message.setdefault("headers", []))
             headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
             headers["X-Content-Type-Options"] = "nosniff"
-            if ours and "access-control-allow-credentials" in headers:
+            if self._ours and "access-control-allow-credentials" in headers:
                 # Gradio lets every origin of a public host ask with the visitor's cookies.
                 del headers["access-control-allow-credentials"]
-        await send(message)
-
-    return sending
+        await self._send(message)
 
 
-def _too_large() -> Response:
-    return _refusal(413, f"A request may have less than {LARGEST_BODY:,} bytes here.")
-
-
-def _refusal(status: int, message: str) -> Response:
+def _refusal(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
     body = {"statusCode": status, "statusMessage": PHRASES[status], "message": message}
-    return Response(json.dumps(body), status, {"Connection": "close"}, media_type="application/json")
+    closing = {**(headers or {}), "Connection": "close"}
+    return Response(json.dumps(body), status, closing, media_type="application/json")
 
 
 class BrokenOffOnPurpose(logging.Filter):

@@ -118,6 +118,12 @@ def test_configured_hosts_and_those_of_spaces_are_served() -> None:
         "/gradio_api/undo-vibe-edit",
         "/gradio_api/process_recording",
         "/gradio_api/dev/reload",
+        "/gradio_api/custom_component/id/client/component/index.js",
+        # Starlette's routes match these too.
+        "/gradio_api/upload%0A",
+        "/gradio_api/deep_link%0A?session_hash=abc",
+        "/gradio_api/file=/etc/passwd%0A",
+        "/monitoring%0A",
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -146,6 +152,7 @@ def test_a_body_that_is_too_large_is_413_on_every_path(offline_playground: Playg
     answer = get(offline_playground, path, method="POST", content=b"x" * LARGEST_BODY)
     assert answer.status_code == 413
     assert answer.json()["statusMessage"] == "Payload Too Large"
+    assert ("x-chat-backend" in answer.headers) == (path == CHAT)
 
 
 def test_a_body_without_a_length_is_counted(offline_playground: Playground) -> None:
@@ -159,6 +166,15 @@ def test_a_body_without_a_length_is_counted(offline_playground: Playground) -> N
         except httpx.WriteError:  # the answer and the close came while the body was being written
             status = 413
     assert status == 413
+
+
+@pytest.mark.parametrize("path", [CHAT, "/gradio_api/queue/join"])
+def test_a_length_beside_chunks_hides_nothing(offline_playground: Playground, path: str) -> None:
+    address = urlsplit(offline_playground.url)
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall(f"{head}{LARGEST_BODY:x}\r\n".encode() + b"x" * LARGEST_BODY)
+        assert connection.recv(32).startswith(b"HTTP/1.1 413")
 
 
 def test_a_body_without_a_length_that_fits_is_read(offline_playground: Playground) -> None:
