@@ -101,6 +101,10 @@ def main(demo: gr.Blocks) -> None:
     print(greeting(settings, url), flush=True)  # noqa: T201 - what a person who started it reads
     ended.wait()
     demo.close(verbose=False)
+    # Everything is closed. To take apart all that was imported would last longer than all of that.
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(0)
 
 
 def launched(demo: gr.Blocks) -> str:

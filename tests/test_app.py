@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -10,12 +11,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
 from playground import ROOT, Playground, copy_app
-from upstream import Play, Upstream, data_lines, forever
+from upstream import Play, Upstream, data_lines, forever, hangs
 
 Start = Callable[..., Playground]
 CHAT = "/api/ai/cloudflare/llama-3.3-70b-instruct-fp8-fast/chat?chat_id=-1&is_playground=true"
@@ -62,15 +64,29 @@ def test_a_signal_ends_it_in_time_though_streams_are_open(
     start_playground: Start, upstream: Upstream, number: signal.Signals
 ) -> None:
     upstream.serves("GET", "/models", Play(status=503))
-    upstream.plays(Play(chunks=[forever('0:"tick "\n')], gap=0.05))
+    ticks = Play(chunks=[forever('0:"tick "\n')], gap=0.05)
+    upstream.plays(ticks, ticks, Play(chunks=('0:"tick "\n',), ended="open"), hangs())
     app = start_playground(NEPTUN_BASE_URL=upstream.url)
-    headers = {"Cookie": "neptun-session=mine"}
-    with (
-        httpx.Client(trust_env=False, timeout=10) as client,
-        client.stream("POST", f"{app.url}{CHAT}&backend=neptun", json=ASK, headers=headers) as answer,
-    ):
-        assert next(answer.iter_raw()) == b"tick "
+    asking = {"message": "hello", "backend": "neptun", "credential": "mine"}
+    with ExitStack() as open_now, httpx.Client(base_url=app.url, trust_env=False, timeout=10) as client:
+        headers = {"Cookie": "neptun-session=mine"}
+        for _ in range(2):
+            request = client.build_request("POST", f"{CHAT}&backend=neptun", json=ASK, headers=headers)
+            answer = client.send(request, stream=True)
+            open_now.callback(answer.close)
+            pieces = answer.iter_raw()  # held: to let go of it closes the stream
+            open_now.callback(pieces.close)
+            assert next(pieces).startswith(b"tick ")
+        event = client.post("/gradio_api/call/v2/chat", json=asking).json()["event_id"]
+        open_now.enter_context(client.stream("GET", f"/gradio_api/call/chat/{event}"))
+        waiting = open_now.enter_context(socket.create_connection(("127.0.0.1", app.port), timeout=10))
+        body = json.dumps(ASK).encode()
+        head = f"POST {CHAT}&backend=neptun HTTP/1.1\r\nHost: localhost\r\nCookie: neptun-session=mine\r\n"
+        waiting.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        upstream.arrived(4)
+        assert upstream.open_now == 4
         ended = app.stop(number)
+        assert waiting.recv(32).startswith(b"HTTP/1.1 503")
     assert ended.code == 0
     assert ended.seconds < 5
     assert upstream.quiet(3)
