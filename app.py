@@ -39,6 +39,7 @@ from neptun_demo.backends.live_lists import LiveLists  # noqa: E402
 from neptun_demo.catalogue import Catalogue  # noqa: E402
 from neptun_demo.chat import Chat  # noqa: E402
 from neptun_demo.errors import Refused  # noqa: E402
+from neptun_demo.gradio_api import misnamed  # noqa: E402
 from neptun_demo.guard import BrokenOffOnPurpose, Guard  # noqa: E402
 from neptun_demo.mcp import Tools  # noqa: E402
 from neptun_demo.models import DOCUMENTED, TITLES  # noqa: E402
@@ -114,7 +115,12 @@ def launched(demo: gr.Blocks) -> str:
         server_name=settings.gradio_server_name,
         server_port=settings.gradio_server_port,
         root_path=settings.gradio_root_path,
-        app_kwargs={"routes": [*routes(chat), tools.route], "lifespan": lifespan, "openapi_url": None},
+        app_kwargs={
+            "routes": [*routes(chat), tools.route],
+            "lifespan": lifespan,
+            "openapi_url": None,
+            "exception_handlers": {TypeError: misnamed, KeyError: misnamed},
+        },
         max_threads=MOST_THREADS,
         state_session_capacity=MOST_SESSIONS,
         prevent_thread_lock=True,

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import gradio as gr
 from gradio.components import Component
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from neptun_demo.access import Access
 from neptun_demo.answer import Answer
@@ -60,6 +62,8 @@ million tokens, plan, reasoning and vision; and live, the back ends whose list i
 
 From a shell: POST {} to /gradio_api/call/v2/models, then GET /gradio_api/call/models/ with the event_id."""
 
+BY_NAME = "/gradio_api/call/v2/"
+
 Turns = list[dict[str, str]]
 """What a session remembers."""
 
@@ -72,6 +76,18 @@ def add_api(chat: Chat) -> None:
         _add_chat(chat)
         _add_complete(chat)
         _add_models(chat)
+
+
+async def misnamed(request: Request, error: Exception) -> Response:
+    """The answer to a call by name that leaves a parameter out, or names what is not there.
+
+    Gradio's own route raises a `TypeError` or `KeyError` at it. Anything else is raised again.
+    """
+    if BY_NAME not in request.url.path:
+        raise error
+    if isinstance(error, KeyError):
+        return JSONResponse({"detail": "There are /chat, /complete and /models here."}, 404)
+    return JSONResponse({"detail": f"{str(error).partition(' Please')[0].rstrip('.')}."}, 400)
 
 
 def _add_chat(chat: Chat) -> None:
