@@ -18,7 +18,8 @@ ROOM = 32_000_000
 _PAGE = ("/", "/config")
 _NAMED_BY_CONTENT = "/assets/"
 _FILES = (_NAMED_BY_CONTENT, "/static/")
-_PARTIAL = ("range", "if-range", "if-none-match", "if-modified-since")
+# What is asked for with one of these gets an answer of its own: a part, nothing new, leave for another origin.
+_OF_ITS_OWN = ("range", "if-range", "if-none-match", "if-modified-since", "origin")
 
 Key = tuple[str, bool, bool]
 
@@ -60,7 +61,7 @@ class Packed:
         path = path_of(scope)
         if path in _PAGE:
             await self._packing(scope, receive, send)
-        elif path.startswith(_FILES) and not any(name in Headers(scope=scope) for name in _PARTIAL):
+        elif path.startswith(_FILES) and not any(name in Headers(scope=scope) for name in _OF_ITS_OWN):
             await self._file(path, scope, receive, send)
         else:
             await self._app(scope, receive, send)

@@ -94,6 +94,7 @@ async def test_what_is_named_by_its_content_need_not_be_asked_for_again():
         ("POST", "/assets/a.js", {}),
         ("GET", "/assets/a.js", {"Range": "bytes=0-9"}),
         ("GET", "/assets/a.js", {"If-None-Match": '"x"'}),
+        ("GET", "/assets/a.js", {"Origin": "https://where-it-is-embedded.example"}),
     ],
 )
 async def test_nothing_else_is_kept(method, path, headers):
