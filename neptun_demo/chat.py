@@ -17,7 +17,7 @@ from .catalogue import Catalogue
 from .contract import Message, is_blank, quoted, whole_characters
 from .conversation import trimmed
 from .credentials import Finding
-from .errors import EmptyAnswer, Refused, TimedOut, Unauthorized
+from .errors import EmptyAnswer, Refused, TimedOut, Unauthorized, Unavailable
 from .models import BUILT_IN, TITLES, Model
 from .settings import BackendName, Settings
 from .streams import Event, Finish, Text, Thinking, Timing, Usage
@@ -117,8 +117,12 @@ class Chat:
         """
         stopwatch = _Stopwatch(self._clock)
         backend = self._backend(options, access)
-        admission = self._gate.who_may(backend, access)
-        messages = _checked(conversation() if callable(conversation) else conversation)
+        try:
+            admission = self._gate.who_may(backend, access)
+        except Unavailable:
+            _checked(conversation)  # that a back end is missing comes after what is wrong with the request
+            raise
+        messages = _checked(conversation)
         question, dropped = self._question(backend, messages, options, admission, watch)
         asked = self.backends[backend]
         asked.check(question)
@@ -197,7 +201,8 @@ class Chat:
             yield
 
 
-def _checked(messages: Sequence[Message]) -> list[Message]:
+def _checked(conversation: Conversation) -> list[Message]:
+    messages = conversation() if callable(conversation) else conversation
     if not messages:
         raise Refused("messages is empty.", "Ask something.")
     for place, message in enumerate(messages):

@@ -238,6 +238,22 @@ def test_a_retired_model_is_no_longer_available(route: Route, playground: Playgr
 
 
 @pytest.mark.parametrize(
+    ("chat_id", "body", "phrase"),
+    [(1, ASK, "Service not available anymore."), ("x", ASK, "Bad Request"), (1, b"{", "Bad Request")],
+    ids=["nothing else", "query", "body"],
+)
+def test_a_back_end_that_is_not_set_up_is_the_last_thing_to_be_said(
+    offline_playground: Playground, chat_id: Any, body: Any, phrase: str
+) -> None:
+    query = {"chat_id": chat_id, "backend": "workers-ai"}
+    with closing(Route(offline_playground)) as route:
+        answer = route.ask(query, cookie=offline_playground.key, body=body)
+        assert error_of(answer)[:2] == (400, phrase)
+        assert answer.headers["x-chat-backend"] == "workers-ai"
+        assert error_of(route.ask(query, cookie=None, body=body))[0] == 401
+
+
+@pytest.mark.parametrize(
     ("given", "sent"), [("true", "true"), ("True", "true"), ("1", "true"), ("FALSE", "false"), ("0", "false")]
 )
 def test_is_playground_is_understood_in_any_case(route: Route, neptun: Upstream, given: str, sent: str) -> None:

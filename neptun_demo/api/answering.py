@@ -17,6 +17,7 @@ from neptun_demo.backends import Retry
 from neptun_demo.chat import Chat, Options
 from neptun_demo.contract import Message
 from neptun_demo.errors import PlaygroundError
+from neptun_demo.models import TITLES
 from neptun_demo.streams import Event, Wire
 
 log = logging.getLogger(__name__)
@@ -108,7 +109,7 @@ class Answering(Response):
 
 def _named(chat: Chat, options: Options) -> str:
     """The back end that was asked, if there is one of that name: a header takes no visitor's words."""
-    return options.backend if options.backend in chat.backends else chat.default_backend
+    return options.backend if options.backend in TITLES else chat.default_backend
 
 
 def streamed(wire: Wire) -> Way:
