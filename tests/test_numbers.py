@@ -164,15 +164,17 @@ def test_nothing_that_others_wrote_counts_as_markup():
 
 
 def test_a_stopped_answer_keeps_its_text_and_has_numbers():
-    times = iter([0.0, 1.5, 4.0])
+    times = iter([0.0, 1.5, 2.0, 3.5, 9.0])
     turn = Turn("ab12", now=lambda: next(times))
-    for event in (Start(LLAMA.id, "workers-ai"), Text("So far")):
+    for event in (Start(LLAMA.id, "workers-ai"), Text("So far"), Text(" as it"), Text(" came")):
         turn.add(event)
     text, chip, numbers = turn.stopped(Notice(tone="stopped", title="Stopped."))
-    assert text["content"][0]["text"] == "So far"
+    assert text["content"][0]["text"] == "So far as it came"
     assert chip["metadata"]["answer"] == numbers["metadata"]["answer"] == "ab12"
     known = numbers["metadata"]["facts"]
-    assert (known["first"], known["total"], known["end"]) == (1.5, 4.0, "stopped")
+    assert (known["first"], known["total"], known["end"]) == (1.5, 9.0, "stopped")
+    # Of what came after the first text, without the silence at the end
+    assert (known["rate"], known["unit"]) == (11 / 2, "characters")
 
 
 def test_what_was_never_sent_has_no_numbers():

@@ -69,6 +69,8 @@ class Turn:
         self._now = now
         self._asked = now()
         self._first_text: float | None = None
+        self._last_text = 0.0
+        self._characters_after = 0  # the first text
         self._thought_since: float | None = None
         self._thought_for: float | None = None
 
@@ -77,10 +79,18 @@ class Turn:
         self.answer.add(event)
         if isinstance(event, Thinking) and self._thought_since is None:
             self._thought_since = self._now()
-        elif isinstance(event, Text) and self._first_text is None:
-            self._first_text = self._now()
-            if self._thought_since is not None:
-                self._thought_for = self._first_text - self._thought_since
+        elif isinstance(event, Text):
+            self._add_text(event)
+
+    def _add_text(self, event: Text) -> None:
+        now = self._now()
+        if self._first_text is not None:
+            self._characters_after += len(event.text)
+            self._last_text = now
+            return
+        self._first_text = self._last_text = now
+        if self._thought_since is not None:
+            self._thought_for = now - self._thought_since
 
     def running(self) -> Transcript:
         """The messages while the answer comes."""
@@ -107,11 +117,18 @@ class Turn:
         numbers: Transcript = []
         if self.answer.start:
             known = Numbers.of(self.answer, self._model_of(self.answer), end=end)
-            first = self._first_text - self._asked if self._first_text is not None else None
-            numbers = [
-                self._numbers(known.model_copy(update={"first": first, "total": self._now() - self._asked}))
-            ]
+            numbers = [self._numbers(known.model_copy(update=self._times()))]
         return settled([*self._thinking(), *self._text(), said, *numbers])
+
+    def _times(self) -> dict[str, float | None]:
+        """What the page's own clock knows of an answer that did not come to its end; the speed is that of what
+        came, without the silence behind it."""
+        total = self._now() - self._asked
+        if self._first_text is None:
+            return {"first": None, "total": total}
+        seconds = self._last_text - self._first_text
+        rate = self._characters_after / seconds if seconds > 0 else None
+        return {"first": self._first_text - self._asked, "total": total, "rate": rate}
 
     def _capped(self, numbers: Numbers) -> Transcript:
         why = capped(numbers, self.answer.text)
