@@ -7,11 +7,13 @@ gives it back. The box is never disabled, and its buttons are set by the browser
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
 import gradio as gr
+from gradio.components.chatbot import ExampleMessage
 
 from neptun_demo.contract import is_blank
 
@@ -27,11 +29,19 @@ from .words import label
 
 SEND, STOP = str(label("send")), str(label("stop"))
 
-EXAMPLES = (
+GUIDE_EXAMPLES = (
     ("What can I do here?", "What can I do here?"),
     ("How do I connect a model?", "How do I get a Neptun cookie or a Cloudflare token, and where do they go?"),
     ("Markdown, code and formulas", "/demo markdown"),
     ("Thinking before the answer", "/demo thinking"),
+)
+"""What is shown, and what stands in the box then: for the guide, which is no model."""
+
+MODEL_EXAMPLES = (
+    ("How a chat endpoint streams", "How does a chat endpoint stream its answers? Show a line of code."),
+    ("A table", "Compare TCP, UDP and QUIC in a small table."),
+    ("A formula", "Derive the quadratic formula in three short steps, in LaTeX."),
+    ("Think first", "A bat and a ball cost $1.10, and the bat $1.00 more than the ball. What does each cost?"),
 )
 
 # Listeners of the page: no door for scripts, and nothing that flickers.
@@ -119,7 +129,8 @@ class Talk(gr.ChatInterface):
         # What ended an answer, if somebody did. It is written by the browser alone.
         cause = gr.Textbox(value="", visible=False)
         bot, box, next_step = self.chatbot, self.textbox, bridge("next-step")
-        bot.examples = [{"text": text, "display_text": words} for words, text in EXAMPLES]
+        bot.examples = examples_of(self._answering.chat.default_backend)
+        self._controls.backend.change(None, [self._controls.backend], [bot], js=EXAMPLES, **_AT_ONCE)
         cap = self._controls.max_tokens
         raised = next_step.submit(_raise_cap, [cap], [cap], **_AT_ONCE)
         asking = [
@@ -152,6 +163,15 @@ class Talk(gr.ChatInterface):
         self.ended += [answering.success, ended.success]
         return answering
 
+
+def examples_of(backend: str) -> list[ExampleMessage]:
+    """The examples for *backend*, as the chatbot has them."""
+    examples = GUIDE_EXAMPLES if backend == "offline" else MODEL_EXAMPLES
+    return [{"text": text, "display_text": words} for words, text in examples]
+
+
+_GUIDE, _MODELS = (json.dumps(examples_of(name)) for name in ("offline", "neptun"))
+EXAMPLES = f"""(backend) => ({{__type__: 'update', examples: backend === 'offline' ? {_GUIDE} : {_MODELS}}})"""
 
 FOCUS = "() => document.querySelector('#message textarea')?.focus()"
 
