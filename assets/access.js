@@ -13,6 +13,7 @@
       arrow.setAttribute("aria-hidden", "true");
       arrow.disabled = true;
     },
+    ".edit-textarea:not([aria-label])": (box) => box.setAttribute("aria-label", window.neptun.word("edit_message")),
     // What can scroll has to be reached by keyboard.
     ".md pre:not([tabindex])": (code) => (code.tabIndex = 0),
   };

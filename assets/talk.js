@@ -19,14 +19,24 @@
     }
   }
 
+  // A message that is being changed: its two buttons, which send it or leave it as it was.
+  function edit(event) {
+    const [submit, cancel] = event.target.closest(".message-row").nextElementSibling?.querySelectorAll("button") ?? [];
+    if (event.isComposing || event.keyCode === 229 || (event.key === "Enter" && event.shiftKey)) return;
+    event.preventDefault();
+    (event.key === "Enter" ? submit : cancel)?.click();
+    document.querySelector("#message textarea")?.focus();
+  }
+
   const isWriting = (element) => element.matches("textarea, input, select, [contenteditable=true]");
 
   document.addEventListener("keydown", (event) => {
     const target = event.target;
     if (event.key === "Enter" && target.matches?.(BOX)) return enter(event);
+    if (["Enter", "Escape"].includes(event.key) && target.matches?.(".edit-textarea")) return edit(event);
     if (event.key === "Escape" && !event.isComposing && !document.querySelector("dialog[open]")) {
-      // An open list of a dropdown is closed by it, an edited message left.
-      if (!target.closest?.("[role=listbox], [role=combobox][aria-expanded=true], .edit-textarea")) stopButton()?.click();
+      // An open list of a dropdown is closed by it.
+      if (!target.closest?.("[role=listbox], [role=combobox][aria-expanded=true]")) stopButton()?.click();
     } else if (event.key === "?" && !isWriting(target)) {
       event.preventDefault();
       showKeys();
@@ -39,6 +49,7 @@
     raise: () => tell("next-step", { step: "raise" }),
     credential: () => openSettings("#credential input"),
     model: () => openSettings("#model input"),
+    settings: () => openSettings("#side-tab-settings"),
   };
 
   function openSettings(selector) {

@@ -39,6 +39,7 @@ def test_a_first_visit_says_how_to_connect(page, offline_playground):
     welcome = page.locator("#conversation .placeholder")
     for said in ("offline guide answers", "neptun-session", "CLOUDFLARE_API_TOKEN", "Workers AI Read"):
         newcomer.expect(welcome).to_contain_text(said)
+    newcomer.expect(welcome.get_by_role("link", name="Settings")).to_be_visible()
     newcomer.expect(welcome.get_by_role("link", name="Neptun", exact=True)).to_have_attribute(
         "href", "https://neptun-webui.vercel.app"
     )
@@ -157,7 +158,8 @@ def test_a_live_list_arrives_on_an_open_page(page, upstream: Upstream, start_pla
         PLAYGROUND_OPEN="false",
     )
     visitor = Visit(page, app)
-    visitor.showing("for whoever has the playground's key")
+    visitor.showing("Workers AI answers, with the playground's key.")
+    visitor.expect(page.locator("#conversation .placeholder")).to_contain_text("Choose it as the back end")
     visitor.expect(page.locator("#conversation .placeholder")).to_contain_text("Put the key into the box.")
     # Before the choice: what its answer brings would be the last word on what is set behind it.
     page.get_by_label("number input for Temperature").fill("1.7")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from test_accessibility import violations
 from test_page import COOKIE, Visit, going_on, sent
 from upstream import data_lines, recording, sse
 
@@ -90,6 +91,52 @@ def test_the_keys(visitor, neptun):
     visitor.expect(keys).not_to_be_visible()
 
 
+def test_a_message_is_changed_by_keys_and_only_the_last_answer_offers_a_next_step(visitor, neptun):
+    neptun.plays(data_lines("One.", ended="cut"), data_lines("Two.", ended="cut"), data_lines("Three."))
+    visitor.on_neptun().ask("first")
+    visitor.ask("second")
+    visitor.expect(visitor.page.get_by_role("link", name="Try again")).to_have_count(1)
+    change, box = visitor.page.get_by_role("button", name="Edit").last, visitor.page.locator(".edit-textarea")
+    change.click()
+    assert violations(visitor.page) == []
+    box.fill("something else")
+    box.press("Escape")
+    visitor.expect(box).to_have_count(0)
+    visitor.expect(visitor.box).to_be_focused()
+    change.click()
+    visitor.expect(box).to_have_value("second")
+    box.press("Shift+Enter")
+    box.press_sequentially("more")
+    box.evaluate(COMPOSING)
+    box.press("Enter")
+    visitor.expect(visitor.answer).to_contain_text("Three.")
+    assert sent(neptun, 3) == [("user", "first"), ("assistant", "One."), ("user", "second\nmore")]
+
+
+def test_the_examples_are_for_the_chosen_back_end(newcomer):
+    newcomer.page.get_by_role("button", name="Thinking before the answer").wait_for()
+    newcomer.choose("Back end", "Neptun endpoint").showing("developer tools")
+    newcomer.page.get_by_role("button", name="A table").click()
+    newcomer.expect(newcomer.box).to_have_value("Compare TCP, UDP and QUIC in a small table.")
+    newcomer.choose("Back end", "Offline guide").page.get_by_role(
+        "button", name="What can I do here?"
+    ).wait_for()
+
+
+def test_a_small_phone_shows_how_to_connect_and_gets_its_room_back(visit, offline_playground):
+    page = visit(viewport={"width": 360, "height": 640}, reduced_motion="reduce")
+    newcomer = Visit(page, offline_playground)
+    newcomer.expect(page.get_by_role("heading", name="The offline guide answers")).to_be_in_viewport(ratio=1)
+    page.locator("#conversation").get_by_role("link", name="Settings").click()
+    newcomer.expect(page.locator("#side-tab-settings")).to_be_focused()
+    page.get_by_role("button", name="Toggle Sidebar").click()
+    newcomer.expect(page.locator("#settings.open")).to_have_count(0)
+    height = newcomer.box.bounding_box()["height"]
+    newcomer.ask("What is this,\nand what\ncan it do?")
+    newcomer.expect(newcomer.box).to_have_value("")
+    page.wait_for_function(f"document.querySelector('#message textarea').clientHeight < {height + 5}")
+
+
 def test_a_browser_in_german_reads_german_labels(visit, offline_playground):
     page = visit(locale="de-DE")
     page.goto(offline_playground.url)
@@ -98,5 +145,5 @@ def test_a_browser_in_german_reads_german_labels(visit, offline_playground):
     page.get_by_role("link", name="Noch einmal").wait_for()
     page.get_by_role("link", name="Hineinsehen").wait_for()
     page.get_by_role("button", name="Senden", exact=True).wait_for()
-    page.get_by_role("tab", name="Gespräch", exact=True).wait_for()
+    page.get_by_role("tab", name="Chat", exact=True).wait_for()
     page.locator(".neptun-notice", has_text="The answer is incomplete.").wait_for()

@@ -40,6 +40,11 @@ THEME = gr.themes.Soft(
     block_info_text_color_dark="*neutral_400",
     input_placeholder_color="*neutral_500",
     input_placeholder_color_dark="*neutral_400",
+    # Where a box ends is to be seen too.
+    input_border_width="1px",
+    input_border_color="*neutral_400",
+    input_border_color_dark="*neutral_600",
+    input_shadow="none",
     block_title_background_fill="transparent",
     block_title_background_fill_dark="transparent",
     block_title_text_color="*body_text_color",

@@ -121,18 +121,29 @@ _FAILED = """() => '<p class="neptun-check"><strong>The check failed.</strong> T
 
 def first_visit(chat: Chat) -> str | None:
     """Markdown for a conversation that is empty yet: how to connect. `None` where a model answers at once."""
-    if chat.default_backend != "offline" and chat.settings.playground_open:
+    begins_with = chat.default_backend
+    if begins_with != "offline" and chat.set_up(begins_with) and chat.settings.playground_open:
         return None
-    return FIRST_VISIT.format(neptun=chat.settings.neptun_base_url, workers_ai=_how_to_workers_ai(chat))
+    return FIRST_VISIT.format(
+        chosen=_GUIDE_IS_CHOSEN if begins_with == "offline" else _GUIDE_TO_CHOOSE,
+        neptun=chat.settings.neptun_base_url,
+        workers_ai=_how_to_workers_ai(chat),
+    )
 
 
 FIRST_VISIT = (
     "### The offline guide answers without any account\n\n"
-    "For a model, choose a back end under *Settings*:\n\n"
+    "{chosen}:\n\n"
     "- **Neptun endpoint** – log in to [Neptun]({neptun}). In your browser's developer tools, under"
-    " *Application → Cookies*, copy the value of `neptun-session` into the box; *Check* says if it is good.\n"
+    " *Application → Cookies*, copy the value of `neptun-session` into the box; the button below it says if it"
+    " is good.\n"
     "- **Cloudflare Workers AI** – {workers_ai}"
 )
+
+# Named and followed by the page's script (`assets/talk.js`), in the browser's language.
+_SETTINGS = '<a class="neptun-next" href="#next-settings">Settings</a>'
+_GUIDE_IS_CHOSEN = f"For a model, choose a back end under {_SETTINGS}"
+_GUIDE_TO_CHOOSE = f"Choose it as the back end under {_SETTINGS}, or connect a model there"
 
 _ACCOUNT_OF_THE_HOST = (
     "whoever starts this app sets `CLOUDFLARE_ACCOUNT_ID` and `CLOUDFLARE_API_TOKEN`. The id stands on the"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping
 
 from neptun_demo.chat import Chat
@@ -14,6 +15,12 @@ _TROUBLES: Mapping[AccountTrouble, str] = {
     "account": "Cloudflare did not know the host's account. The host checks CLOUDFLARE_ACCOUNT_ID.",
     "session": "Neptun refused the host's session. The host renews NEPTUN_SESSION; a cookie of your own works.",
 }
+
+_GET_A_COOKIE = (
+    'Log in to <a href="{neptun}" target="_blank" rel="noopener noreferrer">Neptun</a>; under'
+    " <em>Application → Cookies</em> in the browser's developer tools, copy the value of"
+    " <code>neptun-session</code> into the box."
+)
 
 
 def state_of(chat: Chat, backend: str) -> str:
@@ -39,7 +46,7 @@ def _neptun(chat: Chat) -> list[str]:
     if not chat.set_up("neptun"):
         return [
             "The Neptun endpoint answers, with your own cookie.",
-            "Put it into the box; Check says if it is good.",
+            _GET_A_COOKIE.format(neptun=html.escape(chat.settings.neptun_base_url)),
         ]
     if not chat.settings.playground_open:
         headline = "The Neptun endpoint answers, with the playground's key"
@@ -52,13 +59,14 @@ def _workers_ai(chat: Chat) -> list[str]:
     if not chat.set_up("workers-ai"):
         return ["Workers AI cannot answer here.", "The host has set up no account. Choose another back end."]
     if chat.settings.playground_open:
-        whose = "The host's account is open to every visitor."
+        headline, whose = "Workers AI answers.", "The host's account is open to every visitor."
     else:
+        headline = "Workers AI answers, with the playground's key."
         whose = "The host's account is for whoever has the playground's key; put it into the box."
     if not chat.settings.playground_daily_answers:
         headline = "Workers AI does not answer here."
-    else:
-        headline = "Workers AI answers." if chat.budget.left else "Workers AI answers again at 00:00 UTC."
+    elif not chat.budget.left:
+        headline = "Workers AI answers again at 00:00 UTC."
     return [headline, whose, _left(chat), _trouble(chat, "workers-ai")]
 
 
