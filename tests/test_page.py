@@ -480,8 +480,11 @@ def test_the_parameters_are_the_models_own_until_they_are_set(visitor, workers_a
     visitor.page.get_by_label("System prompt").fill("Be brief.")
     visitor.page.get_by_label("number input for Temperature").fill("1.2")
     visitor.page.get_by_label("number input for Max tokens").fill("77")
+    visitor.page.get_by_role("button", name="More parameters").click()
+    visitor.expect(visitor.page.get_by_label("Seed", exact=True)).to_be_visible()
     visitor.ask("Again")
     body = workers_ai.arrived(2).request.json()
+    assert "seed" not in body
     assert (body["temperature"], body["max_tokens"]) == (1.2, 77)
     assert body["messages"][0] == {"role": "system", "content": "Be brief."}
     # The other family of models has another range, and another value of its own.

@@ -320,7 +320,7 @@ def sampling(model: Model, given: Mapping[str, Any]) -> dict[str, Any]:
         "temperature": None if temperature == ranges["temperature"].default else temperature,
         "top_p": None if top_p == ranges["top_p"].high else top_p,
         "reasoning_effort": (given.get("reasoning_effort") or None) if model.efforts else None,
-        "seed": given.get("seed"),
+        "seed": given.get("seed") or None,  # Gradio makes 0 of an empty one that is drawn late: no seed is 0
         "stop": (stops or None) if model.family == "openai" else None,
     }
 

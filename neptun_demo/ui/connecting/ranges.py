@@ -107,7 +107,7 @@ def _rarer(model: Model, chosen: Mapping[str, Any]) -> dict[str, dict[str, Any]]
             **({} if "seed" in chosen else {"value": None}),
             **_able(
                 reasons.get("seed"),
-                f"{seed.low:g} to {seed.high:.0f}: the same one asks for the same answer. Empty: none is sent.",
+                f"{seed.low:g} to {seed.high:.0f}: the same one asks for the same answer. At 0 none is sent.",
             ),
         },
         "stop": {

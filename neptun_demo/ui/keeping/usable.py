@@ -66,7 +66,8 @@ def of_values(values: Sequence[Any]) -> Settings:
         given["chat_id"] = None
     for name in ("system", "stop"):
         given[name] = "" if given[name] is None else given[name]
-    given["reasoning_effort"] = given["reasoning_effort"] or None  # the model's own
+    for name in ("reasoning_effort", "seed"):
+        given[name] = given[name] or None  # the model's own, and none
     try:
         return Settings.model_validate(given)
     except ValidationError as error:
