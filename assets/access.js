@@ -15,7 +15,7 @@
     },
     ".edit-textarea:not([aria-label])": (box) => box.setAttribute("aria-label", window.neptun.word("edit_message")),
     // What can scroll has to be reached by keyboard.
-    ".md pre:not([tabindex])": (code) => (code.tabIndex = 0),
+    ".md :is(pre, .katex-display):not([tabindex])": (wide) => (wide.tabIndex = 0),
   };
 
   function mend(node) {

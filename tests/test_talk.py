@@ -123,6 +123,25 @@ def test_the_examples_are_for_the_chosen_back_end(newcomer):
     ).wait_for()
 
 
+def test_the_ticks_of_tasks_are_seen_and_a_long_formula_can_be_scrolled(visit, playground, workers_ai):
+    page = visit(viewport={"width": 390, "height": 844})
+    long = " + ".join(f"x_{{{place}}}" for place in range(40))
+    workers_ai.plays(sse({"response": f"- [ ] open\n- [x] done\n\nIt costs $5 or $6:\n\n$$ {long} $$\n"}))
+    visitor = Visit(page, playground).ask("Hi")
+    visitor.expect(visitor.answer).to_contain_text("It costs $5 or $6:")
+    ticks = visitor.answer.get_by_role("checkbox")
+    assert ticks.evaluate_all(
+        "boxes => boxes.map((box) => [box.checked, getComputedStyle(box).appearance])"
+    ) == [
+        [False, "auto"],
+        [True, "auto"],
+    ]
+    formula = visitor.answer.locator(".katex-display")
+    box = formula.bounding_box()
+    assert box["x"] + box["width"] < 390 < formula.evaluate("formula => formula.scrollWidth")
+    assert violations(page) == []
+
+
 def test_a_small_phone_shows_how_to_connect_and_gets_its_room_back(visit, offline_playground):
     page = visit(viewport={"width": 360, "height": 640}, reduced_motion="reduce")
     newcomer = Visit(page, offline_playground)
