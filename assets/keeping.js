@@ -2,7 +2,7 @@
 (() => {
   "use strict";
 
-  const { history, store, word } = window.neptun;
+  const { history, store, uncover, word } = window.neptun;
   const DISARMED_AFTER = 5_000; // milliseconds that a first press on Delete counts
 
   function element(name, properties = {}, ...children) {
@@ -33,7 +33,7 @@
     nothing = element("p", { className: "neptun-subdued", textContent: word("none_kept") });
     where = element("p", { className: "neptun-subdued" });
     place.replaceChildren(
-      button(word("new_chat"), history.begin, "neptun-new"),
+      button(word("new_chat"), () => (uncover(), history.begin()), "neptun-new"),
       list,
       nothing,
       element("label", { className: "neptun-private" }, privately, element("span", { textContent: word("private") })),
@@ -113,7 +113,7 @@
   }
 
   function row(entry) {
-    const opener = button(entry.title, () => history.open(entry.id), "neptun-title");
+    const opener = button(entry.title, () => (uncover(), history.open(entry.id)), "neptun-title");
     opener.title = `${entry.title}\n${new Date(entry.updated).toLocaleString()}`;
     if (entry.id === history.opened) opener.setAttribute("aria-current", "true");
     const pencil = button("", () => rename(made, entry), "neptun-icon");

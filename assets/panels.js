@@ -38,5 +38,31 @@
   });
   once("#settings .toggle-button", (handle) => (handle.dataset.name = word("menu")));
 
-  window.neptun.showPanel = show;
+  // Where the open side bar covers the whole page (Gradio's own limit), nothing behind it can be reached.
+  const covering = matchMedia("(max-width: 768px)");
+  const covers = (bar) => covering.matches && bar?.classList.contains("open");
+  let behind = [];
+
+  function setAside(bar) {
+    behind.forEach((other) => (other.inert = false));
+    const others = [...bar.parentElement.children, document.querySelector("footer")];
+    behind = covers(bar) ? others.filter((other) => other && other !== bar && !other.inert) : [];
+    behind.forEach((other) => (other.inert = true));
+  }
+
+  once("#settings", (bar) => {
+    new MutationObserver(() => setAside(bar)).observe(bar, { attributes: true, attributeFilter: ["class"] });
+    covering.addEventListener("change", () => setAside(bar));
+  });
+
+  // Closes the side bar where it covers the page, and says whether it did.
+  function uncover() {
+    const bar = document.querySelector("#settings");
+    const handle = covers(bar) && bar.querySelector(".toggle-button");
+    handle?.click?.();
+    handle?.focus?.();
+    return Boolean(handle);
+  }
+
+  Object.assign(window.neptun, { showPanel: show, uncover });
 })();

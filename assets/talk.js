@@ -35,8 +35,9 @@
     if (event.key === "Enter" && target.matches?.(BOX)) return enter(event);
     if (["Enter", "Escape"].includes(event.key) && target.matches?.(".edit-textarea")) return edit(event);
     if (event.key === "Escape" && !event.isComposing && !document.querySelector("dialog[open]")) {
-      // An open list of a dropdown is closed by it.
-      if (!target.closest?.("[role=listbox], [role=combobox][aria-expanded=true]")) stopButton()?.click();
+      // An open list of a dropdown is closed by it, and a side bar that covers the page.
+      if (target.closest?.("[role=listbox], [role=combobox][aria-expanded=true]")) return;
+      if (!window.neptun.uncover()) stopButton()?.click();
     } else if (event.key === "?" && !isWriting(target)) {
       event.preventDefault();
       showKeys();

@@ -148,8 +148,12 @@ def test_a_small_phone_shows_how_to_connect_and_gets_its_room_back(visit, offlin
     newcomer.expect(page.get_by_role("heading", name="The offline guide answers")).to_be_in_viewport(ratio=1)
     page.locator("#conversation").get_by_role("link", name="Settings").click()
     newcomer.expect(page.locator("#side-tab-settings")).to_be_focused()
-    page.get_by_role("button", name="Toggle Sidebar").click()
+    reachable = "() => document.querySelector('#message textarea').closest('[inert]') === null"
+    assert not page.evaluate(reachable)
+    page.keyboard.press("Escape")
     newcomer.expect(page.locator("#settings.open")).to_have_count(0)
+    newcomer.expect(page.get_by_role("button", name="Toggle Sidebar")).to_be_focused()
+    page.wait_for_function(reachable)
     height = newcomer.box.bounding_box()["height"]
     newcomer.ask("What is this,\nand what\ncan it do?")
     newcomer.expect(newcomer.box).to_have_value("")
