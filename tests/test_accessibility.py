@@ -5,6 +5,7 @@ What axe finds of less weight is not asked for here; nothing of Gradio's own is 
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 from typing import Any
 
@@ -43,6 +44,11 @@ def test_nothing_serious_is_wrong(visit, offline_playground, scheme, width):
     page = visit(color_scheme=scheme, viewport={"width": width, "height": 844}, reduced_motion="reduce")
     visitor = Visit(page, offline_playground)
     assert violations(page) == []
+    height = visitor.box.bounding_box()["height"]
+    visitor.box.fill("One\ntwo\nthree")
+    visitor.expect(visitor.box).not_to_have_css("height", f"{height:g}px")
+    visitor.box.fill("One")  # the box becomes small again
+    visitor.expect(visitor.box).to_have_css("height", re.compile(rf"^{int(height)}(\.\d+)?px$"))
     for question in ("/demo thinking", "/demo cut", "/demo markdown"):
         visitor.ask(question)
     assert violations(page) == []
