@@ -19,7 +19,7 @@ from neptun_demo.errors import Refused
 from neptun_demo.settings import load
 from neptun_demo.ui.connecting.controls import CHANGING, CHOSEN, build_controls
 from neptun_demo.ui.keeping.document import Document, Said, Settings
-from neptun_demo.ui.keeping.links import LONGEST, Link, build, read
+from neptun_demo.ui.keeping.links import LONGEST, LONGEST_QUERY, Link, build, in_words, read
 from neptun_demo.ui.keeping.panel import Keeping
 from neptun_demo.ui.keeping.usable import filled, of_values
 
@@ -102,24 +102,37 @@ def test_the_rest_of_a_link_with_a_bad_value_is_taken():
     assert link.settings.model == LLAMA
 
 
-def test_only_what_differs_from_the_defaults_is_in_a_link():
-    assert build(CHAT, Settings(backend="offline", model="offline-guide", max_tokens=5, system="x"), "") == (
-        "",
-        [],
-    )
+def test_a_link_names_back_end_and_model_and_what_differs_from_the_defaults():
+    guide = Settings(backend="offline", model="offline-guide", max_tokens=5, system="x")
+    assert build(CHAT, guide, "") == ("backend=offline&model=cloudflare%2Foffline-guide", [])
     standing = Settings(backend="workers-ai", model=LLAMA, max_tokens=1024, temperature=0.6, top_p=1)
-    assert build(CHAT, standing, "") == ("backend=workers-ai", [])
+    begun = "backend=workers-ai&model=%40cf%2Fmeta%2Fllama-3.3-70b-instruct-fp8-fast"
+    assert build(CHAT, standing, "") == (begun, [])
     changed = standing.model_copy(update={"temperature": 0.5, "chat_id": 7, "temporary": False})
-    assert build(CHAT, changed, "a b&c") == ("backend=workers-ai&temperature=0.5&prompt=a%20b%26c", [])
-    host = chat_with(PLAYGROUND_BACKEND="neptun")
-    assert build(host, Settings(backend="neptun"), "")[0] == ""
-    assert build(host, Settings(backend="offline"), "")[0] == "backend=offline"
+    assert build(CHAT, changed, "a b&c") == (f"{begun}&temperature=0.5&prompt=a%20b%26c", [])
 
 
-def test_what_is_too_long_for_a_link_is_left_out_and_said():
-    query, said = build(CHAT, Settings(), "x" * (LONGEST["prompt"] + 1))
-    assert query == ""
+def test_a_link_leads_to_the_same_after_a_start_with_other_credentials():
+    query, _ = build(CHAT, Settings(backend="offline"), "Hi")
+    elsewhere = read(chat_with(PLAYGROUND_BACKEND="neptun"), parse_qsl(query))
+    assert (elsewhere.settings.backend, elsewhere.prompt) == ("offline", "Hi")
+    assert in_words(query) == "back end, model, message"
+
+
+@pytest.mark.parametrize("prompt", ["x" * (LONGEST["prompt"] + 1), "漢" * 2_000, "\n" * 3_000])
+def test_what_is_too_long_for_a_link_is_left_out_and_said(prompt):
+    settings = Settings(backend="workers-ai", model=LLAMA, system="Be brief.")
+    query, said = build(CHAT, settings, prompt)
+    assert in_words(query) == "back end, model, system prompt"
     assert said == ["The message is too long for a link and is not in it."]
+
+
+def test_no_link_is_too_long_for_the_way_to_the_app():
+    settings = Settings(backend="workers-ai", model=LLAMA, system="ß" * 1_300, temperature=0.5)
+    query, said = build(CHAT, settings, "\ud83d" + "y" * 2_000)
+    assert len(query) <= LONGEST_QUERY
+    assert in_words(query) == "back end, model, temperature, message"
+    assert said == ["The system prompt is too long for a link and is not in it."]
 
 
 @how(derandomize=True, database=None, deadline=None, max_examples=50)

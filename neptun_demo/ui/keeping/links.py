@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote
 
 from neptun_demo.chat import Chat
-from neptun_demo.contract import quoted
+from neptun_demo.contract import quoted, whole_characters
 from neptun_demo.settings import BackendName
 from neptun_demo.ui.connecting.ranges import VALUES
 
@@ -30,6 +30,9 @@ LONGEST: Mapping[str, int] = {
     "prompt": 8_000,
 }
 """The names that a link may have, and the characters that each value may: no address is read endlessly."""
+
+LONGEST_QUERY = 8_000
+"""Characters of the query of a link that is made here: what servers and proxies on its way still take."""
 
 WORDS: Mapping[str, str] = {
     "backend": "back end",
@@ -110,18 +113,27 @@ def _number(name: str, value: str) -> float:
 def build(chat: Chat, settings: Settings, prompt: str) -> tuple[str, list[str]]:
     """The query (without its `?`) that leads to *settings* and *prompt*, and what did not fit into it.
 
-    Only what differs from the app's defaults is in it.
+    It names the back end and the model, since another start may begin with others; of the rest it has what
+    differs from the app's defaults.
     """
     settings, _ = usable(chat, settings)
-    backend = settings.backend or chat.default_backend
+    model = chat.catalogue.find(settings.backend or chat.default_backend, settings.model or "")
     values = {
-        "backend": None if backend == chat.default_backend else backend,
-        "model": None if settings.model == chat.default_model(backend).id else settings.model,
+        "backend": model.backend,
+        "model": model.id,
         "system": settings.system,
-        **differing(chat, chat.catalogue.find(backend, settings.model or ""), settings),
+        **differing(chat, model, settings),
         "prompt": prompt,
     }
-    texts = {name: str(value) for name, value in values.items() if value not in (None, "")}
+    texts = {name: whole_characters(str(value)) for name, value in values.items() if value not in (None, "")}
     too_long = [name for name, text in texts.items() if len(text) > LONGEST[name]]
-    query = urlencode({name: text for name, text in texts.items() if name not in too_long}, quote_via=quote)
+    written = {name: quote(text, safe="") for name, text in texts.items() if name not in too_long}
+    while len(query := "&".join(f"{name}={text}" for name, text in written.items())) > LONGEST_QUERY:
+        too_long.append(max(written, key=lambda name: len(written[name])))
+        del written[too_long[-1]]
     return query, [f"The {WORDS[name]} is too long for a link and is not in it." for name in too_long]
+
+
+def in_words(query: str) -> str:
+    """What is in a *query* that was made here."""
+    return ", ".join(WORDS[name] for name, _ in parse_qsl(query))

@@ -23,7 +23,7 @@ from neptun_demo.ui.turn import Transcript
 
 from .document import LONGEST_NAME, Document, Settings, of_transcript, to_transcript
 from .importing import LARGEST, parse
-from .links import build, read
+from .links import build, in_words, read
 from .markdown_export import markdown
 from .usable import filled, of_values, usable
 
@@ -120,7 +120,7 @@ class Keeping:
             query, left_out = build(self._chat, of_values(values), prompt)
         except Refused as error:
             return _reply(note=error.message)
-        words = "Link copied: back end, model, settings and the text of the message box; no credential."
+        words = f"Link copied: {in_words(query)}; no credential."
         return _reply(link=query, note=" ".join([words, *left_out]))
 
     def _markdown(self, event: gr.EventData, transcript: Transcript, *values: Any) -> str:
