@@ -80,7 +80,8 @@
   function titleOf(messages) {
     const question = messages.find((message) => message.role === "user")?.content ?? "";
     const title = (question.split(/\r?\n/).find((line) => line.trim()) ?? "").trim().replace(/\s+/g, " ");
-    return title.length <= 60 ? title : `${title.slice(0, 60).replace(/ [^ ]*$/, "")} …`;
+    const signs = [...title]; // whole ones: an emoji is two characters of JavaScript's
+    return signs.length <= 60 ? title : `${signs.slice(0, 60).join("").replace(/ [^ ]*$/, "")} …`;
   }
 
   const documentOf = (messages, values) => ({
@@ -215,7 +216,7 @@
   // Out of the page, and into it
 
   const fileName = () =>
-    (current?.title || "conversation").toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "").slice(0, 50) || "conversation";
+    (/^.{1,50}/u.exec((current?.title ?? "").toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "")) ?? ["conversation"])[0];
 
   function download(content, type, ending) {
     const link = Object.assign(document.createElement("a"), {
@@ -248,11 +249,15 @@
     }
   }
 
-  // The page has loaded: what a link asks for, or what this tab showed before.
+  // The page has loaded: what a link asks for, or what this tab showed before. A link that was followed here
+  // before, and talked on from, does not come between when the page is loaded again.
   function started() {
     const names = [...new URLSearchParams(location.search).keys()];
-    if (names.some((name) => LINK_NAMES.includes(name))) ask("keeping-link", { query: location.search.slice(1) });
-    else if (tab.get(OPEN)) open(tab.get(OPEN));
+    const isLink = names.some((name) => LINK_NAMES.includes(name));
+    const again = ["reload", "back_forward"].includes(performance.getEntriesByType("navigation")[0]?.type);
+    if (isLink && !again) tab.set(OPEN, null);
+    if (tab.get(OPEN)) open(tab.get(OPEN));
+    else if (isLink) ask("keeping-link", { query: location.search.slice(1) });
   }
 
   function setPrivate(on) {

@@ -284,16 +284,23 @@ def test_a_link_fills_and_sends_nothing(visitor, workers_ai):
     visitor.settings().page.get_by_label("Cookie or playground key").fill(COOKIE)
     visitor.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     visitor.press("Copy link")
-    visitor.noted("Link copied")
+    visitor.noted("Link copied: back end, model, system prompt, temperature, message; no credential.")
     link = visitor.page.evaluate("navigator.clipboard.readText()")
     model = "%40cf%2Fopenai%2Fgpt-oss-20b"
-    asked = f"model={model}&system=Be%20brief.&temperature=1.5&prompt=Hi%0Athere"
+    asked = f"backend=workers-ai&model={model}&system=Be%20brief.&temperature=1.5&prompt=Hi%0Athere"
     assert link == f"{visitor.app.url}/?{asked}"
     workers_ai.plays(sse({"response": "Yes."}))
     visitor.box.press("Enter")
     visitor.rest()
     assert sent(workers_ai) == [("system", "Be brief."), ("user", "Hi\nthere")]
     assert workers_ai.arrived().request.json()["temperature"] == 1.5
+    visitor.listed("Hi")
+    visitor.reload()  # what was said then is not taken away by the link
+    visitor.expect(visitor.questions).to_have_count(1)
+    visitor.expect(visitor.box).to_have_value("")
+    visitor.page.goto(f"{visitor.app.url}/?prompt=Again")
+    visitor.expect(visitor.box).to_have_value("Again")
+    visitor.expect(visitor.questions).to_have_count(0)
 
 
 def test_a_browser_that_keeps_nothing_is_told_of(page, offline_playground):
