@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -29,6 +30,11 @@ class Everything(Chatbot):
         return Transcript(root=[Entry(**entry) for entry in drawn])
 
 
+def listener_of(blocks: gr.Blocks) -> Any:
+    """The one that something was connected to, and not to the end of a session."""
+    return next(listener for listener in blocks.fns.values() if listener.outputs)
+
+
 class Server:
     """Blocks with a listener that gives the frames which it is told to give, asked as the queue asks."""
 
@@ -37,7 +43,7 @@ class Server:
         with blocks(analytics_enabled=False) as self.blocks:
             self.bot = bot()
             self.bot.change(self._answer, [self.bot], [self.bot])
-        self._listener = self.blocks.fns[0]
+        self.listener = listener_of(self.blocks)
 
     async def _answer(self, transcript: list[Any]) -> AsyncIterator[list[Any]]:
         for frame in self.frames:
@@ -48,7 +54,7 @@ class Server:
         iterator = None
         while True:
             given = await self.blocks.process_api(
-                self._listener,
+                self.listener,
                 [shown],
                 iterator=iterator,
                 session_hash="a-session",
@@ -121,10 +127,37 @@ def test_a_frame_touches_and_draws_only_what_is_new(server, monkeypatch):
 def test_nothing_of_a_conversation_is_kept_in_the_state_of_the_session(server):
     state = gr.state_holder.SessionState(server.blocks)
     server.frames = [[message("assistant", "a secret of the visitor")]]
-    given = asyncio.run(server.blocks.process_api(server.blocks.fns[0], [HISTORY], state, session_hash="s"))
+    given = asyncio.run(server.blocks.process_api(server.listener, [HISTORY], state, session_hash="s"))
     assert "a secret of the visitor" in str(given["data"])
     assert "List<" not in str(state.config_values)
     assert "a secret of the visitor" not in str(state.config_values)
+
+
+def test_what_an_update_writes_is_not_kept_either():
+    with Page(analytics_enabled=False) as page:
+        box = gr.Textbox()
+        box.submit(lambda text: gr.update(value=text, info="New"), [box], [box])
+    state = gr.state_holder.SessionState(page)
+    listener = listener_of(page)
+    for _ in range(3):  # from the second time on Gradio knows the box by other ids too
+        given = asyncio.run(page.process_api(listener, ["a secret of the visitor"], state))
+        assert given["data"][0]["value"] == "a secret of the visitor"
+        assert "a secret of the visitor" not in str(state.config_values)
+
+
+def test_what_was_drawn_for_a_session_is_forgotten_with_it():
+    with Page(analytics_enabled=False) as page:
+        own = gr.Textbox("the page's own")
+    holder = gr.state_holder.StateHolder()
+    holder.set_blocks(page)
+    drawn = gr.Textbox("a secret of the visitor", render=False)
+    holder["a-session"].blocks_config.blocks |= {drawn._id: drawn}
+    (ended,) = [fn for fn in page.fns.values() if ("unload" in [target[1] for target in fn.targets])]
+    for session in ("another-session", "a-session"):
+        assert "a secret of the visitor" in str([vars(drawn), drawn._constructor_args])
+        ended.fn(SimpleNamespace(session_hash=session))
+    assert "a secret of the visitor" not in str([vars(drawn), drawn._constructor_args])
+    assert own.value == "the page's own"
 
 
 @pytest.mark.parametrize("value", [None, gr.skip()], ids=["nothing", "skipped"])
@@ -132,5 +165,5 @@ def test_what_is_no_conversation_goes_gradios_way(value):
     with Page(analytics_enabled=False) as page:
         bot = Chatbot()
         bot.change(lambda: value, None, [bot])
-    given = asyncio.run(page.process_api(page.fns[0], []))["data"][0]
+    given = asyncio.run(page.process_api(listener_of(page), []))["data"][0]
     assert given == ([] if value is None else gr.skip())

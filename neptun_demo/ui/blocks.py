@@ -19,6 +19,10 @@ class Page(gr.Blocks):
     new in it. Here a frame of an answer costs the same in a long conversation as in a short one.
     """
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.unload(self._forget)
+
     def queue(self, *args: Any, **kwargs: Any) -> Page:
         """Gradio's queue, which looks after itself less often."""
         super().queue(*args, **kwargs)
@@ -38,9 +42,19 @@ class Page(gr.Blocks):
         try:
             processed: dict[str, Any] = await super().process_api(block_fn, inputs, state, *args, **kwargs)
         finally:
-            for block in (*block_fn.inputs, *block_fn.outputs) if state else ():
-                state.config_values.get(block._id, {}).get("props", {}).pop("value", None)  # noqa: SLF001
+            # Not of this listener's components alone: Gradio notes an updated one under an id that it made up.
+            for known in state.config_values.values() if state else ():
+                known.get("props", {}).pop("value", None)
         return processed
+
+    def _forget(self, request: gr.Request) -> None:
+        """What was drawn for one session alone, and Gradio keeps when that ends, loses what it began with."""
+        state = self.state_holder.session_data.get(request.session_hash or "")
+        drawn = state.blocks_config.blocks if state else {}
+        for block in (block for key, block in drawn.items() if key not in self.blocks):
+            vars(block).pop("value", None)
+            for arguments in block._constructor_args:  # noqa: SLF001 - there is no other way to them
+                arguments.pop("value", None)
 
     async def preprocess_data(
         self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False

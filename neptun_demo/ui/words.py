@@ -81,8 +81,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "none_kept": ("None yet.", "Noch keine."),
     "private": ("Private: keep nothing", "Privat: nichts behalten"),
     "kept_where": (
-        "Kept in this browser, without any credential. The app gets the open one, and keeps nothing of it.",
-        "In diesem Browser behalten, ohne Zugangsdaten. Die App bekommt das offene und behält nichts davon.",
+        "Kept in this browser, without credentials. The app gets the open one, and forgets it with this page.",
+        "In diesem Browser, ohne Zugangsdaten. Die App bekommt das offene und vergisst es mit dieser Seite.",
     ),
     "kept_nowhere": (
         "In this tab nothing that is said from now on is kept. What was kept before stays.",
