@@ -462,14 +462,27 @@ def transcript(*answers: str) -> list[dict[str, Any]]:
 
 
 def test_code_is_made_from_a_conversation_that_was_kept(chat):
-    asked = of_transcript(transcript("one", "two", "three"), "two", chat, "https://play.test")
+    asked = of_transcript(transcript("one", "two", "three"), "two", chat, "https://play.test", Options())
     assert [message.content for message in asked.messages] == ["q0", "a0", "q1"]
     assert asked.model.backend == "neptun"
-    assert of_transcript(transcript("one"), "two", chat, "") is None
-    assert of_transcript([], "two", chat, "") is None
+    assert of_transcript(transcript("one"), "two", chat, "", Options()) is None
+    assert of_transcript([], "two", chat, "", Options()) is None
     gone = transcript("one")
     gone[2]["metadata"]["facts"]["model"] = "gone"
-    assert of_transcript(gone, "one", chat, "") is None
+    assert of_transcript(gone, "one", chat, "", Options()) is None
+
+
+def test_such_code_has_the_settings_as_they_stand_if_they_are_for_its_back_end(chat):
+    kept = transcript("one")
+    stored = Options(backend="neptun", chat_id=7, is_playground=False)
+    asked = of_transcript(kept, "one", chat, "", stored)
+    assert (asked.chat_id, asked.temporary) == (7, False)
+    tuned = Options(backend="workers-ai", system="Be brief.", parameters={"max_tokens": 77}, chat_id=7)
+    asked = of_transcript(kept, "one", chat, "", tuned)
+    assert (asked.system, asked.chat_id, asked.temporary) == ("", -1, True)
+    kept[2]["metadata"]["facts"] = {"backend": "workers-ai", "model": LLAMA.model}
+    asked = of_transcript(kept, "one", chat, "", tuned)
+    assert (asked.system, asked.parameters) == ("Be brief.", {"max_tokens": 77})
 
 
 def test_the_code_is_text_and_whole(chat):

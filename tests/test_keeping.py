@@ -298,6 +298,11 @@ def test_a_link_fills_and_sends_nothing(visitor, workers_ai):
     visitor.reload()  # what was said then is not taken away by the link
     visitor.expect(visitor.questions).to_have_count(1)
     visitor.expect(visitor.box).to_have_value("")
+    visitor.numbers.get_by_role("link", name="Look inside").click()  # code is made of what was kept
+    inside = visitor.page.locator("#inspector")
+    inside.get_by_role("tab", name="Code").click()
+    for kept in ("as they stand now", '"content": "Be brief."', '"temperature": 1.5', "Hi\\nthere"):
+        visitor.expect(inside.locator(".inspected")).to_contain_text(kept)
     visitor.page.goto(f"{visitor.app.url}/?prompt=Again")
     visitor.expect(visitor.box).to_have_value("Again")
     visitor.expect(visitor.questions).to_have_count(0)

@@ -71,7 +71,7 @@ def build(chat: Chat) -> gr.Blocks:
                 talk = Talk(answering, connect.controls)
             with gr.Tab(label("compare"), id="compare", elem_id="compare"):
                 Compare(answering, connect, talk.chatbot, ways)
-        Inspector(chat, records, talk.chatbot, page)
+        Inspector(chat, records, talk.chatbot, connect.controls, page)
         connect.listen(page)
         keeping.listen(talk.chatbot, talk.textbox, connect.looked)
         connect.after([*talk.ended, *keeping.filled])

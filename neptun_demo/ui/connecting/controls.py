@@ -282,13 +282,23 @@ def sent_now(chat: Chat, chosen: Mapping[str, Any]) -> str:
 def asked(chat: Chat, values: Sequence[Any], conversation: str) -> tuple[Options, Access]:
     """What the values of `Controls.all` ask for, and on whose account. Raises `Refused`.
 
-    *conversation* is its id. What a disabled control still holds is not asked for.
+    *conversation* is its id.
     """
     given = dict(zip(ASKED, values, strict=True))
+    return _options(chat, given, conversation), Access("page", _text(given["credential"], "The credential"))
+
+
+def set_now(chat: Chat, values: Sequence[Any]) -> Options:
+    """What the values of `Controls.chosen` ask for. Raises `Refused`."""
+    return _options(chat, dict(zip(CHOSEN, values, strict=True)), "")
+
+
+def _options(chat: Chat, given: Mapping[str, Any], conversation: str) -> Options:
+    """What a disabled control still holds is not asked for."""
     backend, name = _text(given["backend"], "The back end"), _text(given["model"], "The model")
     stored = backend == "neptun" and not given["temporary"]
     tuned = backend == "workers-ai"
-    options = Options(
+    return Options(
         backend=backend,
         model=name,
         system=_text(given["system"], "The system prompt") if tuned else "",
@@ -297,7 +307,6 @@ def asked(chat: Chat, values: Sequence[Any], conversation: str) -> tuple[Options
         is_playground=not stored,
         conversation=conversation,
     )
-    return options, Access("page", _text(given["credential"], "The credential"))
 
 
 def _parameters(chat: Chat, name: str, given: Mapping[str, Any]) -> dict[str, Any]:

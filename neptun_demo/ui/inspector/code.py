@@ -9,7 +9,7 @@ from html import escape
 from typing import Any
 
 from neptun_demo import parameters
-from neptun_demo.chat import Chat
+from neptun_demo.chat import Chat, Options
 from neptun_demo.contract import Message
 from neptun_demo.conversation import messages_of
 from neptun_demo.errors import Refused
@@ -55,9 +55,12 @@ def of_record(record: Record, chat: Chat, address: str) -> Asked | None:
 
 
 def of_transcript(
-    transcript: Sequence[Mapping[str, Any]], answer: str, chat: Chat, address: str
+    transcript: Sequence[Mapping[str, Any]], answer: str, chat: Chat, address: str, options: Options
 ) -> Asked | None:
-    """What led to *answer* in a conversation that was kept: its back end, its model and its messages."""
+    """What led to *answer* in a conversation that was kept: its back end, its model and its messages.
+
+    The rest is taken from *options*, if they are for that back end.
+    """
     metadata = [(place, entry.get("metadata") or {}) for place, entry in enumerate(transcript)]
     found = [(place, known["facts"]) for place, known in metadata if _is_numbers_of(known, answer)]
     if not found:
@@ -70,10 +73,15 @@ def of_transcript(
     messages: list[Message] = []
     with suppress(Refused):
         messages = messages_of(transcript[: questions[-1] + 1])
+    if options.backend != model.backend:
+        options = Options()
     return Asked(
         model=model,
         messages=messages,
-        parameters=_sent(model, {}, chat.settings),
+        system=options.system,
+        parameters=_sent(model, options.parameters, chat.settings),
+        chat_id=options.chat_id,
+        temporary=options.is_playground,
         playground=_address(address),
         upstream=_upstream(model.backend, chat.settings),
     )

@@ -7,15 +7,18 @@ view of which answer is wanted; that view is written as HTML, once, and not with
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from html import escape
 from typing import Any
 
 import gradio as gr
 
-from neptun_demo.chat import Chat
+from neptun_demo.chat import Chat, Options
+from neptun_demo.errors import Refused
 from neptun_demo.models import TITLES
 from neptun_demo.snippets import LANGUAGES, TARGETS
 from neptun_demo.ui.bridge import bridge, told
+from neptun_demo.ui.connecting.controls import Controls, set_now
 from neptun_demo.ui.inspector.records import Record, Records
 
 from .code import NO_CODE, code_view, of_record, of_transcript
@@ -31,10 +34,7 @@ GONE = (
     "What went over the wire of this answer is not known here any more: it is kept in memory only, for the"
     " newest answers, as long as the page is open."
 )
-FROM_THE_CONVERSATION = (
-    "Made from the conversation as it was kept."
-    " A system prompt and parameters are no part of that: put them in."
-)
+FROM_THE_CONVERSATION = "Made from the conversation as it was kept, and the settings as they stand now."
 
 _LISTENER: dict[str, Any] = {
     "api_visibility": "private",
@@ -49,11 +49,13 @@ _SAVE = "(text) => window.neptun.saveRecord(text)"
 class Inspector:
     """The side bar, for the answers that *records* keeps.
 
-    Without a record, code is made from *conversation*. To be made inside of *page*, which forgets the
-    records of a session when that ends.
+    Without a record, code is made from *conversation* and *controls*. To be made inside of *page*, which
+    forgets the records of a session when that ends.
     """
 
-    def __init__(self, chat: Chat, records: Records, conversation: gr.Chatbot, page: gr.Blocks) -> None:
+    def __init__(
+        self, chat: Chat, records: Records, conversation: gr.Chatbot, controls: Controls, page: gr.Blocks
+    ) -> None:
         self._chat = chat
         self._records = records
         with gr.Column(elem_id="inspector"):
@@ -62,7 +64,7 @@ class Inspector:
         # Written by the app, read by the script: it is never drawn.
         file = gr.Textbox(value="", visible=False)
         bridge("inspector-look").submit(self._look, None, [view], **_LISTENER)
-        bridge("inspector-recall").submit(self._recall, [conversation], [view], **_LISTENER)
+        bridge("inspector-recall").submit(self._recall, [conversation, *controls.chosen], [view], **_LISTENER)
         written = bridge("inspector-save").submit(self._save, None, [file], **_LISTENER)
         written.success(None, [file], None, js=_SAVE, **_LISTENER)
         page.unload(self._forget)
@@ -76,10 +78,12 @@ class Inspector:
         answers = self._records.answers(request.session_hash)
         return _content(name, answer, self._drawn(record, name, event), _which(record, answers), answers)
 
-    def _recall(self, conversation: Any, event: gr.EventData) -> str:
+    def _recall(self, event: gr.EventData, conversation: Any, *values: Any) -> str:
         """The code for an answer of which only the conversation is left."""
-        answer = told(event, "answer")
-        asked = of_transcript(conversation or [], answer, self._chat, told(event, "address"))
+        answer, options = told(event, "answer"), Options()
+        with suppress(Refused):
+            options = set_now(self._chat, values)
+        asked = of_transcript(conversation or [], answer, self._chat, told(event, "address"), options)
         if asked is None:
             drawn = f'<p class="said">{GONE}</p>'
         else:
