@@ -116,7 +116,7 @@ def launched(demo: gr.Blocks) -> str:
         server_port=settings.gradio_server_port,
         root_path=settings.gradio_root_path,
         app_kwargs={
-            "routes": [*routes(chat), tools.route],
+            "routes": [*routes(chat), *tools.routes],
             "lifespan": lifespan,
             "openapi_url": None,
             "exception_handlers": {TypeError: misnamed, KeyError: misnamed},

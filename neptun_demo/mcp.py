@@ -7,26 +7,29 @@ nothing, and lets an answer run on for a caller that is gone.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from mcp import types
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from .access import Access
 from .answer import Answer
-from .api import credential
+from .api import credential, other_methods
 from .chat import Chat, Options
-from .contract import Message, complaint
-from .errors import PlaygroundError, Refused
+from .contract import Message, complaint, is_blank, quoted
+from .errors import PlaygroundError, Refused, Unauthorized
 from .listings import described
 from .settings import BackendName
+
+log = logging.getLogger(__name__)
 
 PATH = "/mcp"
 
@@ -37,13 +40,24 @@ _INSTRUCTIONS = (
     " Send the playground's key, or a Neptun cookie's value, as Authorization: Bearer."
 )
 
+_HOW_TO_SHOW_ONE = (
+    "Send the playground's key as Authorization: Bearer; or, with the backend neptun, the value of your own"
+    " neptun-session cookie."
+)
+
+
+def _number(description: str, kind: str = "number", **bounds: int) -> WithJsonSchema:
+    """The schema of a parameter. The model's row checks its value, as it does for every door."""
+    return WithJsonSchema({"anyOf": [{"type": kind, **bounds}, {"type": "null"}], "description": description})
+
 
 class Ask(BaseModel):
     """What `ask` takes."""
 
     model_config = ConfigDict(extra="forbid")
 
-    question: str = Field(description="The question to answer.", min_length=1)
+    # Pydantic's own minimum would refuse half a surrogate pair, which is only replaced in what is sent.
+    question: str = Field(description="The question to answer.", json_schema_extra={"minLength": 1})
     history: list[Message] = Field(
         default=[], description="Earlier turns, the oldest first: {role: user or assistant, content: text}."
     )
@@ -52,9 +66,9 @@ class Ask(BaseModel):
     )
     model: str | None = Field(default=None, description="A model's name, as the tool `models` lists it.")
     system: str | None = Field(default=None, description="A system prompt; Workers AI only.")
-    max_tokens: int | None = Field(default=None, ge=1, description="Most output tokens; Workers AI only.")
-    temperature: float | None = Field(default=None, description="Sampling temperature; Workers AI only.")
-    top_p: float | None = Field(default=None, description="Nucleus sampling; Workers AI only.")
+    max_tokens: Annotated[Any, _number("Most output tokens; Workers AI only.", "integer", minimum=1)] = None
+    temperature: Annotated[Any, _number("Sampling temperature; Workers AI only.")] = None
+    top_p: Annotated[Any, _number("Nucleus sampling; Workers AI only.")] = None
 
 
 class Asked(BaseModel):
@@ -105,7 +119,7 @@ _TOOLS = [
 
 
 class Tools:
-    """The tools of *chat*: a `route` to be served, within `running()`."""
+    """The tools of *chat*: `routes` to be served, within `running()`."""
 
     def __init__(self, chat: Chat) -> None:
         self._chat = chat
@@ -114,7 +128,11 @@ class Tools:
         self._server.list_tools()(_list)  # type: ignore[no-untyped-call]  # mcp left its types out
         # Its own validation speaks JSON Schema; ours names the place in a sentence.
         self._server.call_tool(validate_input=False)(self._call)
-        self.route = Route(PATH, endpoint=_Endpoint(self))
+        # POST alone: without a session there is nothing that a client could listen to, or end.
+        self.routes = [
+            Route(PATH, endpoint=_Endpoint(self), methods=["POST"]),
+            other_methods(PATH, "POST"),
+        ]
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -133,15 +151,22 @@ class Tools:
 
     async def _call(self, name: str, arguments: dict[str, Any]) -> types.CallToolResult:
         try:
-            match name:
-                case "ask":
-                    return await self._ask(_validated(Ask, arguments))
-                case "models":
-                    return self._models(_validated(Models, arguments))
-                case _:
-                    raise Refused(f"There is no tool named {name!r}.", "There are: ask, models.")
+            return await self._given(name, arguments)
         except PlaygroundError as error:
             return types.CallToolResult(content=[_text(error.message)], isError=True)
+        except Exception:  # whatever it is, its own words are for our log, and not for the caller
+            log.exception("The MCP door failed.")
+            words = "The playground itself failed. Try again."
+            return types.CallToolResult(content=[_text(words)], isError=True)
+
+    async def _given(self, name: str, arguments: dict[str, Any]) -> types.CallToolResult:
+        match name:
+            case "ask":
+                return await self._ask(_validated(Ask, arguments))
+            case "models":
+                return self._models(_validated(Models, arguments))
+            case _:
+                raise Refused(f"There is no tool named {quoted(name)}.", "There are: ask, models.")
 
     async def _ask(self, asked: Ask) -> types.CallToolResult:
         options = Options(
@@ -154,7 +179,7 @@ class Tools:
                 "top_p": asked.top_p,
             },
         )
-        conversation = [*asked.history, Message(role="user", content=asked.question)]
+        conversation = _conversation(asked)
         request = self._server.request_context.request
         access = Access("http", credential(request) if isinstance(request, Request) else "")
         answer = Answer()
@@ -164,7 +189,7 @@ class Tools:
                     answer.add(event)
         except PlaygroundError as error:
             so_far = [_text(answer.text)] if answer.text else []
-            return types.CallToolResult(content=[*so_far, _text(error.message)], isError=True)
+            return types.CallToolResult(content=[*so_far, _text(_words(error))], isError=True)
         return types.CallToolResult(content=[_text(answer.text)], structuredContent=answer.as_object())
 
     def _models(self, asked: Models) -> types.CallToolResult:
@@ -194,6 +219,22 @@ def _validated(kind: type[Arguments], arguments: dict[str, Any]) -> Arguments:
         return kind.model_validate(arguments)
     except ValidationError as error:
         raise Refused(f"{complaint(error)}.") from error
+
+
+def _conversation(asked: Ask) -> list[Message]:
+    """All that was said. A blank question is refused here, since `reply()` does not know its place."""
+    questions = [
+        (f"history[{at}].content", said.content) for at, said in enumerate(asked.history) if said.role == "user"
+    ]
+    for place, question in [*questions, ("question", asked.question)]:
+        if is_blank(question):
+            raise Refused(f"{place} is blank.", "Ask something.")
+    return [*asked.history, Message(role="user", content=asked.question)]
+
+
+def _words(error: PlaygroundError) -> str:
+    """The sentence, and what to do in an MCP client, which has no cookie and no query."""
+    return f"{error.sentence} {_HOW_TO_SHOW_ONE}" if isinstance(error, Unauthorized) else error.message
 
 
 def _text(text: str) -> types.TextContent:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -17,6 +18,9 @@ from upstream import Play, Upstream, data_lines, forever, recording, sse
 
 mcp = pytest.importorskip("mcp", reason="no mcp here (requirements.txt)")
 from mcp.client.streamable_http import streamable_http_client  # noqa: E402
+from mcp.shared.memory import create_connected_server_and_client_session  # noqa: E402
+
+from neptun_demo.mcp import Tools  # noqa: E402
 
 VISITOR = "a-visitors-own-session"
 
@@ -85,11 +89,18 @@ async def test_models_lists_the_catalogue(offline_playground: Playground) -> Non
     ("tool", "arguments", "words"),
     [
         ("ask", {}, "question is missing"),
-        ("ask", {"question": " "}, "blank"),
+        ("ask", {"question": ""}, "question is blank"),
+        ("ask", {"question": " "}, "question is blank"),
+        (
+            "ask",
+            {"question": "x", "history": [{"role": "user", "content": " "}]},
+            "history[0].content is blank",
+        ),
         ("ask", {"question": "x", "history": [{"role": "system", "content": "x"}]}, "history[0].role"),
-        ("ask", {"question": "x", "max_tokens": "many"}, "max_tokens"),
+        ("ask", {"question": "x", "history": [5]}, "history[0] must be an object"),
         ("ask", {"question": "x", "model": "nope", "backend": "offline"}, "no model named"),
-        ("ask", {"question": "x", "colour": "red"}, "colour"),
+        ("ask", {"question": "x", "max_tokens": 9, "backend": "offline"}, "takes no sampling parameters"),
+        ("ask", {"question": "x", "colour": "red"}, "colour is not known"),
         ("models", {"backend": "nope"}, "backend must be"),
         ("delete_everything", {}, "no tool named"),
     ],
@@ -104,6 +115,20 @@ async def test_a_wrong_call_is_an_error_with_our_sentence(
 
 
 @pytest.mark.anyio
+async def test_a_parameter_is_checked_as_the_model_takes_it(
+    playground: Playground, workers_ai: Upstream
+) -> None:
+    wrong = {"max_tokens": [0, True, "many", 1.5], "temperature": [9, "hot"], "top_p": [0]}
+    async with session(playground, playground.key) as client:
+        for name, values in wrong.items():
+            for value in values:
+                given = await client.call_tool("ask", {"question": "x", name: value})
+                assert given.isError
+                assert given.content[0].text.startswith(f"{name} must be "), given.content
+    assert workers_ai.requests == []
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("credential", [None, "pg-this-is-not-the-key", VISITOR])
 async def test_without_a_credential_that_fits_nothing_is_asked(
     playground: Playground, workers_ai: Upstream, credential: str | None
@@ -111,6 +136,8 @@ async def test_without_a_credential_that_fits_nothing_is_asked(
     async with session(playground, credential) as client:
         given = await client.call_tool("ask", {"question": "hello", "backend": "workers-ai"})
     assert given.isError
+    assert "Authorization: Bearer" in given.content[0].text  # what a client of this door can do about it
+    assert "query" not in given.content[0].text
     assert workers_ai.requests == []
 
 
@@ -141,6 +168,19 @@ async def test_a_failure_is_an_error_with_the_text_so_far(
     assert given.isError
     assert [part.text for part in given.content[:-1]] == ([text] if text else [])
     assert words in given.content[-1].text
+
+
+@pytest.mark.anyio
+async def test_a_failure_of_ours_keeps_its_words(caplog: pytest.LogCaptureFixture) -> None:
+    def rows(_: str) -> None:
+        raise ValueError("words for the log alone")
+
+    broken: Any = SimpleNamespace(backends={"offline": None}, catalogue=SimpleNamespace(rows=rows))
+    async with create_connected_server_and_client_session(Tools(broken)._server) as client:
+        given = await client.call_tool("models", {})
+    assert given.isError
+    assert given.content[0].text == "The playground itself failed. Try again."
+    assert "words for the log alone" in caplog.text
 
 
 CALLER = """
@@ -183,6 +223,15 @@ def test_a_caller_that_dies_keeps_no_answer_running(
 def test_a_plain_request_is_no_call(offline_playground: Playground) -> None:
     answer = httpx.post(f"{offline_playground.url}/mcp", content=b"{", trust_env=False)
     assert 400 <= answer.status_code < 500
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
+def test_there_is_nothing_to_listen_to(offline_playground: Playground, method: str) -> None:
+    """Whoever opens the stream of a session that does not exist is told so, and holds no connection."""
+    headers = {"Accept": "application/json, text/event-stream"}
+    url = f"{offline_playground.url}/mcp"
+    with httpx.stream(method, url, headers=headers, timeout=20, trust_env=False) as answer:
+        assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
 
 @pytest.mark.anyio

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 from neptun_demo.chat import Chat
 
 from . import completions, documentation, documented, listings
-from .bodies import credential
+from .bodies import credential, other_methods
 
 PREFIX = ("/api/", "/v1/", "/models", "/health", "/mcp")
 """Every route of ours begins like one of these; guard.py takes credentials away from other origins there."""
@@ -29,4 +29,4 @@ def _heads(doors: Sequence[BaseRoute]) -> list[Route]:
     return [Route(door.path, door.endpoint, methods=["HEAD"]) for door in readable]
 
 
-__all__ = ["PREFIX", "credential", "routes"]
+__all__ = ["PREFIX", "credential", "other_methods", "routes"]
