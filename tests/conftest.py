@@ -266,7 +266,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
     def begin(**options: Any) -> Page:
         context = browser.new_context(**options)
         contexts.append(context)
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(60_000)  # a limit, not a pause: machines are shared
         seen = _Visit(context)
         visits.append(seen)
         page = context.new_page()

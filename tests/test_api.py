@@ -264,7 +264,7 @@ def test_is_playground_is_understood_in_any_case(route: Route, neptun: Upstream,
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"])
 def test_other_methods_are_405(playground: Playground, method: str) -> None:
-    answer = httpx.request(method, playground.url + path(), trust_env=False)
+    answer = httpx.request(method, playground.url + path(), trust_env=False, timeout=60)
     assert error_of(answer)[:2] == (405, "HTTP method is not allowed.")
     assert answer.headers["allow"] == "POST"
     assert answer.headers["x-chat-backend"] == "workers-ai"

@@ -44,7 +44,7 @@ def filter_failure(_: Any, failure: Any, __: Any, response: Any) -> bool:
 
 @pytest.fixture(scope="module")
 def spec(offline_playground: Playground) -> dict[str, Any]:
-    answer = httpx.get(f"{offline_playground.url}/api/openapi.json", trust_env=False)
+    answer = httpx.get(f"{offline_playground.url}/api/openapi.json", trust_env=False, timeout=60)
     assert answer.headers["content-type"] == "application/json"
     described: dict[str, Any] = answer.json()
     return described
@@ -126,7 +126,7 @@ def test_only_back_ends_that_can_be_asked_are_described(spec: dict[str, Any], pl
         return listed
 
     assert backends(spec) == ["neptun", "offline"]
-    connected = httpx.get(f"{playground.url}/api/openapi.json", trust_env=False).json()
+    connected = httpx.get(f"{playground.url}/api/openapi.json", trust_env=False, timeout=60).json()
     assert sorted(backends(connected)) == ["neptun", "offline", "workers-ai"]
 
 
@@ -164,7 +164,7 @@ class Addresses(HTMLParser):
 
 
 def test_the_page_loads_nothing_and_its_links_lead_somewhere(offline_playground: Playground) -> None:
-    answer = httpx.get(f"{offline_playground.url}/api/docs", trust_env=False)
+    answer = httpx.get(f"{offline_playground.url}/api/docs", trust_env=False, timeout=60)
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     found = Addresses()
     found.feed(answer.text)
@@ -203,12 +203,12 @@ def test_it_is_right_below_a_root_path(start_playground: Callable[..., Playgroun
     """A proxy passes the path on with its prefix, or without it."""
     app = start_playground(GRADIO_ROOT_PATH="/below")
     for prefix in ("", "/below"):
-        described = httpx.get(f"{app.url}{prefix}/api/openapi.json", trust_env=False).json()
+        described = httpx.get(f"{app.url}{prefix}/api/openapi.json", trust_env=False, timeout=60).json()
         assert described["servers"] == [{"url": "/below"}]
-        page = httpx.get(f"{app.url}{prefix}/api/docs", trust_env=False).text
+        page = httpx.get(f"{app.url}{prefix}/api/docs", trust_env=False, timeout=60).text
         assert f"/below{COMPLETIONS}" in page
         assert 'href="openapi.json"' in page
-        assert httpx.get(f"{app.url}{prefix}/v1/models", trust_env=False).status_code == 200
+        assert httpx.get(f"{app.url}{prefix}/v1/models", trust_env=False, timeout=60).status_code == 200
 
 
 # What schemathesis made of it, last, since it takes its time

@@ -201,7 +201,9 @@ def test_over_the_days_budget_is_429_and_says_when(start_playground: Start, upst
         NEPTUN_BASE_URL=upstream.url, NEPTUN_SESSION=HOSTS_SESSION, PLAYGROUND_DAILY_ANSWERS="1"
     )
     headers = {"Cookie": f"neptun-session={app.key}"}
-    statuses = [httpx.post(app.url + CHAT, json=ASK, headers=headers, trust_env=False) for _ in range(2)]
+    statuses = [
+        httpx.post(app.url + CHAT, json=ASK, headers=headers, trust_env=False, timeout=60) for _ in range(2)
+    ]
     assert [answer.status_code for answer in statuses] == [200, 429]
     assert "00:00 UTC" in statuses[1].json()["message"]
     assert 0 < int(statuses[1].headers["retry-after"]) <= 86_400
@@ -233,9 +235,13 @@ def test_on_spaces_the_hosts_credentials_are_closed_to_visitors(space: Playgroun
     from gradio_client import Client
 
     public = {"Host": "me-play.hf.space"}
-    assert httpx.get(space.url, headers=public, trust_env=False).status_code == 200
-    assert httpx.get(space.url, headers={"Host": "evil.example"}, trust_env=False).status_code == 400
-    assert httpx.post(space.url + CHAT, json=ASK, headers=public, trust_env=False).status_code == 401
+    assert httpx.get(space.url, headers=public, trust_env=False, timeout=60).status_code == 200
+    assert (
+        httpx.get(space.url, headers={"Host": "evil.example"}, trust_env=False, timeout=60).status_code == 400
+    )
+    assert (
+        httpx.post(space.url + CHAT, json=ASK, headers=public, trust_env=False, timeout=60).status_code == 401
+    )
     client = Client(space.url, verbose=False)
     for backend in ("neptun", "workers-ai"):
         with pytest.raises(Exception, match="key"):
@@ -249,7 +255,7 @@ def test_on_spaces_the_hosts_credentials_are_closed_to_visitors(space: Playgroun
 
 def test_the_key_is_in_no_page_and_no_config(space: Playground) -> None:
     for path in ("/", "/config", "/gradio_api/info", "/gradio_api/openapi.json"):
-        shown = httpx.get(space.url + path, trust_env=False).text
+        shown = httpx.get(space.url + path, trust_env=False, timeout=60).text
         for secret in (HOSTS_SESSION, HOSTS_TOKEN, space.key):
             assert secret not in shown
 
@@ -265,12 +271,12 @@ def test_on_spaces_the_page_stays_at_home_and_is_opened_by_the_key(
     box = page.locator("#message textarea")
     box.fill("Hello")
     box.press("Enter")
-    expect(page.locator(".neptun-notice").last).to_contain_text("playground's key", timeout=20_000)
+    expect(page.locator(".neptun-notice").last).to_contain_text("playground's key", timeout=60_000)
     assert upstream.requests == []
     page.get_by_label("Cookie or playground key").fill(space.key)
     box.fill("Hello again")
     box.press("Enter")
-    expect(page.locator(".neptun-numbers")).to_be_visible(timeout=20_000)
+    expect(page.locator(".neptun-numbers")).to_be_visible(timeout=60_000)
     assert upstream.requests[0].query == {"chat_id": "-1", "is_playground": "true"}
 
 

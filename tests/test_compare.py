@@ -332,7 +332,7 @@ def test_each_column_of_a_session_has_an_id_of_its_own():
 
 
 def test_nothing_of_it_weighs_on_the_first_page(offline_playground):
-    page = httpx.get(f"{offline_playground.url}/config", trust_env=False).json()
+    page = httpx.get(f"{offline_playground.url}/config", trust_env=False, timeout=60).json()
     drawn = [component["props"].get("elem_id") for component in page["components"]]
     assert "compare" in drawn
     assert not {"columns", "compare-message", "column-a"} & set(drawn)

@@ -210,9 +210,9 @@ def test_a_listener_that_hangs_up_closes_the_upstream(playground, neptun, silent
     chunks = ('0:"So far."\n',) if silent else ('0:"So far."\n', forever('0:" more"\n'))
     neptun.plays(data_lines(chunks=chunks, gap=0.05, ended="open"))
     url = f"{playground.url}/gradio_api/call/v2/chat"
-    event = httpx.post(url, json={"message": "Hi", "backend": "neptun", "credential": COOKIE}).json()[
-        "event_id"
-    ]
+    event = httpx.post(
+        url, json={"message": "Hi", "backend": "neptun", "credential": COOKIE}, timeout=60
+    ).json()["event_id"]
     with httpx.stream("GET", f"{playground.url}/gradio_api/call/chat/{event}", timeout=20) as lines:
         next(line for line in lines.iter_lines() if "So far." in line)
     left = time.monotonic()
@@ -224,7 +224,7 @@ def test_a_listener_that_hangs_up_closes_the_upstream(playground, neptun, silent
 
 
 def test_nothing_but_the_api_is_listed(playground):
-    info = httpx.get(f"{playground.url}/gradio_api/info").json()
+    info = httpx.get(f"{playground.url}/gradio_api/info", timeout=60).json()
     assert list(info["named_endpoints"]) == ["/chat", "/complete", "/models"]
     assert info["unnamed_endpoints"] == {}
     parameters = info["named_endpoints"]["/chat"]["parameters"]
@@ -248,7 +248,7 @@ def test_nothing_but_the_api_is_listed(playground):
 
 def call(app: Playground, body: dict[str, Any], name: str = "v2/chat") -> Iterator[tuple[str, Any]]:
     """The events of `/gradio_api/call/NAME`, as cURL gets them."""
-    event = httpx.post(f"{app.url}/gradio_api/call/{name}", json=body).json()["event_id"]
+    event = httpx.post(f"{app.url}/gradio_api/call/{name}", json=body, timeout=60).json()["event_id"]
     with httpx.stream("GET", f"{app.url}/gradio_api/call/chat/{event}", timeout=20) as lines:
         kind = ""
         for line in lines.iter_lines():
@@ -273,7 +273,7 @@ def test_a_shell_may_leave_everything_out_but_the_message(offline_playground):
     ],
 )
 def test_a_shell_is_told_which_name_is_wrong(playground, name, body, status, sentence):
-    answer = httpx.post(f"{playground.url}/gradio_api/call/v2/{name}", json=body)
+    answer = httpx.post(f"{playground.url}/gradio_api/call/v2/{name}", json=body, timeout=60)
     assert answer.status_code == status
     assert answer.json()["detail"].startswith(sentence)
     assert "Traceback" not in playground.output()
@@ -301,7 +301,7 @@ def closed_playground(start_playground: Callable[..., Playground], upstream: Ups
 
 def join(app: Playground, name: str, data: list[Any]) -> Any:
     """What the event *name* of the page gives in the end, asked as the page asks it."""
-    config = httpx.get(f"{app.url}/config").json()
+    config = httpx.get(f"{app.url}/config", timeout=60).json()
     event = next(one for one in config["dependencies"] if one["api_name"] == name)
     body = {"fn_index": event["id"], "session_hash": f"by hand {time.monotonic()}", "data": data}
     with httpx.Client(base_url=f"{app.url}/gradio_api", timeout=20) as http:

@@ -119,7 +119,9 @@ def test_models_lists_the_rows_of_the_catalogue(client: Client, playground: Play
 
 
 def test_the_described_curl_form_works(offline_playground: Playground) -> None:
-    begun = httpx.post(f"{offline_playground.url}/gradio_api/call/v2/complete", json={"messages": HELLO}).json()
+    begun = httpx.post(
+        f"{offline_playground.url}/gradio_api/call/v2/complete", json={"messages": HELLO}, timeout=60
+    ).json()
     answer = httpx.get(
         f"{offline_playground.url}/gradio_api/call/complete/{begun['event_id']}", timeout=30
     ).text
@@ -128,6 +130,6 @@ def test_the_described_curl_form_works(offline_playground: Playground) -> None:
 
 
 def test_each_is_described_for_people(offline_playground: Playground) -> None:
-    info = httpx.get(f"{offline_playground.url}/gradio_api/info").json()
+    info = httpx.get(f"{offline_playground.url}/gradio_api/info", timeout=60).json()
     for name, endpoint in info["named_endpoints"].items():
         assert f"/gradio_api/call/v2{name}" in endpoint["description"]

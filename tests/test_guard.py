@@ -16,7 +16,7 @@ CHAT = "/api/ai/cloudflare/llama-3.3-70b-instruct-fp8-fast/chat"
 
 
 def get(app: Playground, path: str, **more: object) -> httpx.Response:
-    return httpx.request(str(more.pop("method", "GET")), app.url + path, trust_env=False, **more)  # type: ignore[arg-type]
+    return httpx.request(str(more.pop("method", "GET")), app.url + path, trust_env=False, **more, timeout=60)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

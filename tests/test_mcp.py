@@ -214,14 +214,14 @@ def test_a_caller_that_dies_keeps_no_answer_running(
     script = tmp_path / "caller.py"
     script.write_text(CALLER)
     with subprocess.Popen([sys.executable, script, f"{playground.url}/mcp", VISITOR]) as caller:
-        exchange = neptun.arrived(timeout=20)
+        exchange = neptun.arrived(timeout=60)
         assert exchange.begun.wait(5)
         caller.kill()
         assert exchange.left.wait(3), "the answer runs on for a caller that is dead"
 
 
 def test_a_plain_request_is_no_call(offline_playground: Playground) -> None:
-    answer = httpx.post(f"{offline_playground.url}/mcp", content=b"{", trust_env=False)
+    answer = httpx.post(f"{offline_playground.url}/mcp", content=b"{", trust_env=False, timeout=60)
     assert 400 <= answer.status_code < 500
 
 

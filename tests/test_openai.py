@@ -158,7 +158,7 @@ def test_chunks_are_written_in_ascii(playground: Playground, workers_ai: Upstrea
     workers_ai.plays(HARD)
     body = {"model": MODEL, "messages": HELLO, "stream": True}
     url, headers = f"{playground.url}/v1/chat/completions", {"Authorization": f"Bearer {playground.key}"}
-    answer = httpx.post(url, json=body, headers=headers, trust_env=False)
+    answer = httpx.post(url, json=body, headers=headers, trust_env=False, timeout=60)
     assert answer.content.isascii()
     assert answer.headers["content-type"] == "text/event-stream"
     assert answer.headers["x-accel-buffering"] == "no"
@@ -326,7 +326,7 @@ def test_halves_of_characters_are_no_trouble(playground: Playground, workers_ai:
     more = {"stop": [half], "prompt_cache_key": half}
     url, headers = f"{playground.url}/v1/chat/completions", {"Authorization": f"Bearer {playground.key}"}
     for given, status in ((body | more, 200), ({**body, "model": half}, 400), ({**body, half: 1}, 400)):
-        answer = httpx.post(url, content=json.dumps(given), headers=headers, trust_env=False)
+        answer = httpx.post(url, content=json.dumps(given), headers=headers, trust_env=False, timeout=60)
         assert answer.status_code == status
     sent = workers_ai.requests[0].json()
     assert [message["content"] for message in sent["messages"]] == ["a\ufffd", "a\ufffd"]
@@ -434,7 +434,9 @@ def test_a_bad_request_names_its_place(
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"5", b'{"a": NaN}', b"\xff", b"[" * 100_000])
 def test_what_is_no_json_object_is_refused(playground: Playground, body: bytes) -> None:
     url, key = f"{playground.url}/v1/chat/completions", playground.key
-    answer = httpx.post(url, content=body, headers={"Authorization": f"Bearer {key}"}, trust_env=False)
+    answer = httpx.post(
+        url, content=body, headers={"Authorization": f"Bearer {key}"}, trust_env=False, timeout=60
+    )
     assert answer.status_code == 400
     assert answer.json()["error"]["type"] == "invalid_request_error"
 
@@ -460,7 +462,7 @@ def test_without_the_right_key_nothing_else_is_looked_at(playground: Playground,
     assert isinstance(error, openai.AuthenticationError)
     assert (error.code, error.param) == ("invalid_api_key", None)
     assert "playground's key" in error.body["message"]
-    answer = httpx.post(f"{playground.url}/v1/chat/completions", content=b"{", trust_env=False)
+    answer = httpx.post(f"{playground.url}/v1/chat/completions", content=b"{", trust_env=False, timeout=60)
     assert answer.status_code == 401
     assert workers_ai.requests == []
 
@@ -588,7 +590,7 @@ def test_a_caller_that_leaves_while_it_still_asks_is_no_trouble(playground: Play
     with socket.create_connection(("127.0.0.1", playground.port), timeout=5) as connection:
         head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n"
         connection.sendall(head + b"{")
-    answer = httpx.get(f"{playground.url}/health", trust_env=False)
+    answer = httpx.get(f"{playground.url}/health", trust_env=False, timeout=60)
     assert answer.status_code == 200
     assert "Traceback" not in playground.output()
 

@@ -26,7 +26,7 @@ class Visit:
     def __init__(self, page: Page, app: Playground) -> None:
         from playwright.sync_api import expect
 
-        expect.set_options(timeout=20_000)  # limits, not pauses: a loaded machine is slow
+        expect.set_options(timeout=60_000)  # limits, not pauses: a loaded machine is slow
         self.page, self.app, self.expect = page, app, expect
         self.open()
 

@@ -392,7 +392,7 @@ class Upstream:
         with self._changed:
             return len(self._open)
 
-    def arrived(self, number: int = 1, timeout: float = 5.0) -> Exchange:
+    def arrived(self, number: int = 1, timeout: float = 20.0) -> Exchange:
         """The *number*-th exchange since the start or the last `reset()`, as soon as it is there."""
         with self._changed:
             there = self._changed.wait_for(lambda: len(self.exchanges) >= number, timeout)
