@@ -308,6 +308,19 @@ def test_a_link_fills_and_sends_nothing(visitor, workers_ai):
     visitor.expect(visitor.questions).to_have_count(0)
 
 
+def test_on_a_phone_the_side_bar_makes_way_for_what_was_chosen_in_it(visit, offline_playground):
+    visitor = Keeper(visit(viewport={"width": 390, "height": 844}), offline_playground)
+    side_bar = visitor.page.locator("#settings.open")
+    visitor.ask("x" * 59 + "😀😀")
+    visitor.panel.get_by_role("button", name="New chat").click()
+    visitor.expect(visitor.questions).to_have_count(0)
+    visitor.expect(side_bar).to_have_count(0)
+    visitor.listed("x" * 59 + "😀 …")
+    visitor.titles.click()
+    visitor.expect(visitor.questions).to_have_count(1)
+    visitor.expect(side_bar).to_have_count(0)
+
+
 def test_a_browser_that_keeps_nothing_is_told_of(page, offline_playground):
     page.add_init_script("Object.defineProperty(window, 'indexedDB', { get() { throw new Error('closed'); } })")
     visitor = Keeper(page, offline_playground)
