@@ -37,6 +37,7 @@ PHRASES = {
     405: "HTTP method is not allowed.",
     408: "Request Timeout",
     413: "Payload Too Large",
+    414: "URI Too Long",
     429: "Too Many Requests",
     500: "Internal Server Error",
     502: "Bad Gateway",

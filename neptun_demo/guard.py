@@ -25,6 +25,9 @@ from .settings import Settings
 LARGEST_BODY = 2_000_000
 """Bytes that a request may have on any path: as many as the endpoint reads."""
 
+LONGEST_QUERY = 32_000
+"""Bytes of an address's query. Links of the page are shorter; Gradio fails at those of 65,537 and more."""
+
 CONTENT_SECURITY_POLICY = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; form-action 'none'; object-src 'none';"
     " base-uri 'self'; frame-ancestors 'self' https://huggingface.co https://*.hf.space"
@@ -72,6 +75,10 @@ class Guard:
     async def _guarded(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         if _CLOSED.fullmatch(path):
             await _refusal(404, "This path is closed here.")(scope, receive, send)
+            return
+        if len(scope["query_string"]) > LONGEST_QUERY:
+            long = f"The query of an address may have {LONGEST_QUERY:,} bytes here."
+            await _refusal(414, long)(scope, receive, send)
             return
         headers = Headers(scope=scope)
         if scope["method"] == "POST":

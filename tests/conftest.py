@@ -148,7 +148,7 @@ def connected_playground(
         "CLOUDFLARE_BASE_URL": workers_ai_server.url,
         "CLOUDFLARE_ACCOUNT_ID": ACCOUNT,
         "CLOUDFLARE_API_TOKEN": TOKEN,
-        "PLAYGROUND_IDLE_TIMEOUT": "2",
+        "PLAYGROUND_IDLE_TIMEOUT": "4",  # those who play silence wait for it; the others must not be held to it
         "PLAYGROUND_DAILY_ANSWERS": "100000",  # the tests of one run share this app's day
     }
     with Playground(app_folder, env) as app:

@@ -31,7 +31,7 @@ class Talker:
         self._between = over_and_over
         self._enough = threading.Event()
         self.enough = self._enough.set
-        self.play = Play(headers=play.headers, chunks=self, gap=0.5)
+        self.play = Play(headers=play.headers, chunks=self, gap=0.3)
 
     def __iter__(self) -> Iterator[str]:
         yield self._first

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from playground import Playground
 
-from neptun_demo.guard import CONTENT_SECURITY_POLICY, LARGEST_BODY, allowed_hosts
+from neptun_demo.guard import CONTENT_SECURITY_POLICY, LARGEST_BODY, LONGEST_QUERY, allowed_hosts
 from neptun_demo.settings import load
 
 CHAT = "/api/ai/cloudflare/llama-3.3-70b-instruct-fp8-fast/chat"
@@ -38,6 +38,14 @@ def test_every_response_carries_the_policy(
     assert answer.status_code == status
     assert answer.headers.get_list("content-security-policy") == [CONTENT_SECURITY_POLICY]
     assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("path", ["/", "/gradio_api/info", CHAT])
+def test_an_address_that_is_too_long_is_414(offline_playground: Playground, path: str) -> None:
+    answer = get(offline_playground, f"{path}?prompt={'x' * LONGEST_QUERY}")
+    assert answer.status_code == 414
+    assert answer.json()["statusMessage"] == "URI Too Long"
+    assert get(offline_playground, f"/?prompt={'x' * (LONGEST_QUERY - 7)}").status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/", "/config"])

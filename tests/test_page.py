@@ -307,7 +307,7 @@ def test_silence_beyond_the_limit_ends_with_the_text_so_far(visitor, neptun):
     neptun.plays(data_lines("Half of it", ended="open"))
     visitor.on_neptun().ask("Hi")
     visitor.expect(visitor.answer).to_contain_text("Half of it")
-    visitor.expect(visitor.notice).to_contain_text("2 seconds")
+    visitor.expect(visitor.notice).to_contain_text("4 seconds")
 
 
 def test_retry_stands_beside_a_failure(visitor, neptun):
