@@ -39,7 +39,7 @@ from neptun_demo.backends.live_lists import LiveLists  # noqa: E402
 from neptun_demo.catalogue import Catalogue  # noqa: E402
 from neptun_demo.chat import Chat  # noqa: E402
 from neptun_demo.errors import Refused  # noqa: E402
-from neptun_demo.gradio_api import misnamed  # noqa: E402
+from neptun_demo.gradio_api import WRONG_CALLS  # noqa: E402
 from neptun_demo.guard import BrokenOffOnPurpose, Guard  # noqa: E402
 from neptun_demo.mcp import Tools  # noqa: E402
 from neptun_demo.models import DOCUMENTED, TITLES  # noqa: E402
@@ -118,8 +118,8 @@ def launched(demo: gr.Blocks) -> str:
         app_kwargs={
             "routes": [*routes(chat), *tools.routes],
             "lifespan": lifespan,
+            "exception_handlers": WRONG_CALLS,
             "openapi_url": None,
-            "exception_handlers": {TypeError: misnamed, KeyError: misnamed},
         },
         max_threads=MOST_THREADS,
         state_session_capacity=MOST_SESSIONS,

@@ -6,6 +6,7 @@ whatever the page looks like.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -62,7 +63,12 @@ million tokens, plan, reasoning and vision; and live, the back ends whose list i
 
 From a shell: POST {} to /gradio_api/call/v2/models, then GET /gradio_api/call/models/ with the event_id."""
 
-BY_NAME = "/gradio_api/call/v2/"
+# What Gradio raises for a call by names that it cannot make, and what that means.
+_WRONG_CALLS = (
+    (re.compile(r"No value provided for required argument: (.*)"), 400, "{name} is missing."),
+    (re.compile(r"Parameter `(.*?)` is not a valid"), 400, "There is no parameter named {quoted}."),
+    (re.compile(r"'/(.*)'"), 404, "There is nothing named {quoted} here. There are: chat, complete, models."),
+)
 
 Turns = list[dict[str, str]]
 """What a session remembers."""
@@ -78,16 +84,20 @@ def add_api(chat: Chat) -> None:
         _add_models(chat)
 
 
-async def misnamed(request: Request, error: Exception) -> Response:
-    """The answer to a call by name that leaves a parameter out, or names what is not there.
+async def wrong_call(request: Request, error: Exception) -> Response:
+    """The answer to a call of `/gradio_api/call/v2/…` for which Gradio has an exception and no words.
 
-    Gradio's own route raises a `TypeError` or `KeyError` at it. Anything else is raised again.
+    Raises *error* again where it is about anything else.
     """
-    if BY_NAME not in request.url.path:
-        raise error
-    if isinstance(error, KeyError):
-        return JSONResponse({"detail": "There are /chat, /complete and /models here."}, 404)
-    return JSONResponse({"detail": f"{str(error).partition(' Please')[0].rstrip('.')}."}, 400)
+    if "/gradio_api/call/v2/" in request.url.path:
+        for said, status, words in _WRONG_CALLS:
+            if found := said.match(str(error)):
+                return JSONResponse({"error": words.format(name=found[1], quoted=quoted(found[1]))}, status)
+    raise error
+
+
+WRONG_CALLS = {TypeError: wrong_call, KeyError: wrong_call}
+"""Exception handlers of the application that serves the API."""
 
 
 def _add_chat(chat: Chat) -> None:

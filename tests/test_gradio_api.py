@@ -264,21 +264,6 @@ def test_a_shell_may_leave_everything_out_but_the_message(offline_playground):
     assert data[0]["backend"] == "offline"
 
 
-@pytest.mark.parametrize(
-    ("name", "body", "status", "sentence"),
-    [
-        ("chat", {}, 400, "No value provided for required argument: message."),
-        ("chat", {"message": "Hi", "back_end": "offline"}, 400, "Parameter `back_end` is not a valid"),
-        ("ask", {"message": "Hi"}, 404, "There are /chat, /complete and /models here."),
-    ],
-)
-def test_a_shell_is_told_which_name_is_wrong(playground, name, body, status, sentence):
-    answer = httpx.post(f"{playground.url}/gradio_api/call/v2/{name}", json=body, timeout=60)
-    assert answer.status_code == status
-    assert answer.json()["detail"].startswith(sentence)
-    assert "Traceback" not in playground.output()
-
-
 def test_a_shell_is_told_what_failed(playground):
     kind, data = list(call(playground, {"message": "Hi", "backend": "zzz"}))[-1]
     assert kind == "error"
