@@ -139,20 +139,36 @@ def offline_playground(app_folder: Path) -> Iterator[Playground]:
         yield app
 
 
+def _connected(folder: Path, neptun: Upstream, workers_ai: Upstream, idle_timeout: str) -> Playground:
+    env = {
+        "NEPTUN_BASE_URL": neptun.url,
+        "CLOUDFLARE_BASE_URL": workers_ai.url,
+        "CLOUDFLARE_ACCOUNT_ID": ACCOUNT,
+        "CLOUDFLARE_API_TOKEN": TOKEN,
+        "PLAYGROUND_IDLE_TIMEOUT": idle_timeout,
+        "PLAYGROUND_DAILY_ANSWERS": "100000",  # the tests of one run share this app's day
+    }
+    return Playground(folder, env)
+
+
 @pytest.fixture(scope="session")
 def connected_playground(
     app_folder: Path, neptun_server: Upstream, workers_ai_server: Upstream
 ) -> Iterator[Playground]:
-    env = {
-        "NEPTUN_BASE_URL": neptun_server.url,
-        "CLOUDFLARE_BASE_URL": workers_ai_server.url,
-        "CLOUDFLARE_ACCOUNT_ID": ACCOUNT,
-        "CLOUDFLARE_API_TOKEN": TOKEN,
-        "PLAYGROUND_IDLE_TIMEOUT": "4",  # those who play silence wait for it; the others must not be held to it
-        "PLAYGROUND_DAILY_ANSWERS": "100000",  # the tests of one run share this app's day
-    }
-    with Playground(app_folder, env) as app:
+    with _connected(app_folder, neptun_server, workers_ai_server, idle_timeout="4") as app:
         yield app
+
+
+@pytest.fixture(scope="session")
+def _patient(app_folder: Path, neptun_server: Upstream, workers_ai_server: Upstream) -> Iterator[Playground]:
+    with _connected(app_folder, neptun_server, workers_ai_server, idle_timeout="60") as app:
+        yield app
+
+
+@pytest.fixture
+def patient_playground(_patient: Playground, neptun: Upstream, workers_ai: Upstream) -> Playground:  # noqa: ARG001
+    """The same, for callers that leave while the far end is silent: no limit ends the answer in their place."""
+    return _patient
 
 
 @pytest.fixture

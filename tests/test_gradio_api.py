@@ -26,7 +26,8 @@ def client(playground: Playground) -> Client:
 
 
 def connected(app: Playground) -> Client:
-    return Client(app.url, verbose=False, analytics_enabled=False)
+    # Its own patience is 5 seconds.
+    return Client(app.url, verbose=False, analytics_enabled=False, httpx_kwargs={"timeout": 60})
 
 
 def sent(upstream: Upstream, number: int = 1) -> list[tuple[str, str]]:
@@ -192,7 +193,8 @@ def test_what_gradio_cannot_read_is_not_written_to_the_log(playground, name, dat
 
 
 @pytest.mark.parametrize("silent", [False, True], ids=["streaming", "silent"])
-def test_a_cancelled_job_closes_the_upstream(client, neptun, silent):
+def test_a_cancelled_job_closes_the_upstream(patient_playground, neptun, silent):
+    client = connected(patient_playground)
     chunks = ('0:"So far."\n',) if silent else ('0:"So far."\n', forever('0:" more"\n'))
     neptun.plays(data_lines(chunks=chunks, gap=0.05, ended="open"), data_lines("Next."))
     job = client.submit("Hi", **NEPTUN)
@@ -206,14 +208,13 @@ def test_a_cancelled_job_closes_the_upstream(client, neptun, silent):
 
 
 @pytest.mark.parametrize("silent", [False, True], ids=["streaming", "silent"])
-def test_a_listener_that_hangs_up_closes_the_upstream(playground, neptun, silent):
+def test_a_listener_that_hangs_up_closes_the_upstream(patient_playground, neptun, silent):
     chunks = ('0:"So far."\n',) if silent else ('0:"So far."\n', forever('0:" more"\n'))
     neptun.plays(data_lines(chunks=chunks, gap=0.05, ended="open"))
-    url = f"{playground.url}/gradio_api/call/v2/chat"
-    event = httpx.post(
-        url, json={"message": "Hi", "backend": "neptun", "credential": COOKIE}, timeout=60
-    ).json()["event_id"]
-    with httpx.stream("GET", f"{playground.url}/gradio_api/call/chat/{event}", timeout=20) as lines:
+    url = f"{patient_playground.url}/gradio_api/call/v2/chat"
+    body = {"message": "Hi", "backend": "neptun", "credential": COOKIE}
+    event = httpx.post(url, json=body, timeout=20).json()["event_id"]
+    with httpx.stream("GET", f"{patient_playground.url}/gradio_api/call/chat/{event}", timeout=20) as lines:
         next(line for line in lines.iter_lines() if "So far." in line)
     left = time.monotonic()
     assert neptun.arrived().left.wait(5)
@@ -268,6 +269,23 @@ def test_a_shell_is_told_what_failed(playground):
     kind, data = list(call(playground, {"message": "Hi", "backend": "zzz"}))[-1]
     assert kind == "error"
     assert "no back end named 'zzz'" in data["error"]
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "status", "words"),
+    [
+        ("chat", {}, 400, "message is missing."),
+        ("complete", {"credential": COOKIE}, 400, "messages is missing."),
+        ("complete", {"messages": [], "colour": COOKIE}, 400, "There is no parameter named 'colour'."),
+        ("nope", {}, 404, "There is nothing named 'nope' here."),
+        ("_answer", {}, 404, "There is nothing named '_answer' here."),
+    ],
+)
+def test_a_call_that_cannot_be_made_is_refused_in_words(playground, name, body, status, words):
+    answer = httpx.post(f"{playground.url}/gradio_api/call/v2/{name}", json=body, timeout=20)
+    assert answer.status_code == status
+    assert answer.json()["error"].startswith(words)
+    assert "Traceback" not in playground.output()
 
 
 # The private events of the page, reached without it

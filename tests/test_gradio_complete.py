@@ -17,9 +17,20 @@ HELLO = [{"role": "user", "content": "Hello"}]
 NEPTUN: dict[str, Any] = {"backend": "neptun", "credential": COOKIE, "api_name": "/complete"}
 
 
+# One for all tests: nothing is remembered, and to make a client takes longer than to ask with it.
+@pytest.fixture(scope="module")
+def connected(connected_playground: Playground) -> Client:
+    return connected_to(connected_playground)
+
+
 @pytest.fixture
-def client(playground: Playground) -> Client:
-    return Client(playground.url, verbose=False, analytics_enabled=False)
+def client(playground: Playground, connected: Client) -> Client:  # noqa: ARG001 - makes the upstreams fresh
+    return connected
+
+
+def connected_to(app: Playground) -> Client:
+    # Its own patience is 5 seconds.
+    return Client(app.url, verbose=False, analytics_enabled=False, httpx_kwargs={"timeout": 60})
 
 
 def test_the_whole_conversation_is_sent_and_nothing_is_remembered(client: Client, workers_ai: Upstream) -> None:
@@ -81,7 +92,7 @@ def test_where_the_host_is_closed_a_credential_is_needed(start_playground: Any, 
     app = start_playground(
         NEPTUN_BASE_URL=upstream.url, NEPTUN_SESSION="the-hosts-own-session", PLAYGROUND_OPEN="false"
     )
-    client = Client(app.url, verbose=False, analytics_enabled=False)
+    client = connected_to(app)
     for credential in ("", "pg-not-the-key", "no cookie"):
         with pytest.raises(AppError):
             client.predict(HELLO, credential=credential, api_name="/complete")
@@ -98,13 +109,15 @@ def test_a_failure_before_the_answer_is_raised(client: Client, neptun: Upstream)
 
 
 @pytest.mark.parametrize("silent", [False, True])
-def test_a_cancelled_job_closes_the_upstream(client: Client, neptun: Upstream, silent: bool) -> None:
+def test_a_cancelled_job_closes_the_upstream(
+    patient_playground: Playground, neptun: Upstream, silent: bool
+) -> None:
     neptun.plays(hangs() if silent else data_lines(chunks=[forever('0:"tick "\n')], gap=0.05))
-    job = client.submit(HELLO, **NEPTUN)
+    job = connected_to(patient_playground).submit(HELLO, **NEPTUN)
     exchange = neptun.arrived()
     next(iter(job))  # a client can cancel what it knows to be running
     job.cancel()
-    assert exchange.left.wait(3)
+    assert exchange.left.wait(5)
 
 
 def test_models_lists_the_rows_of_the_catalogue(client: Client, playground: Playground) -> None:

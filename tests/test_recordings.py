@@ -61,7 +61,8 @@ NEPTUN: dict[str, Any] = {"backend": "neptun", "credential": COOKIE, "api_name":
 
 @pytest.fixture
 def client(playground: Playground) -> Client:
-    return Client(playground.url, verbose=False, analytics_enabled=False)
+    # Its own patience is 5 seconds.
+    return Client(playground.url, verbose=False, analytics_enabled=False, httpx_kwargs={"timeout": 60})
 
 
 def test_replies_are_exact_by_script(client: Client, neptun: Upstream) -> None:
