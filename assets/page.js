@@ -115,7 +115,9 @@
   once("#conversation", watch);
 
   // A keyboard on a screen covers the page without making it smaller: the box would be under it.
-  const fit = () => document.documentElement.style.setProperty("--neptun-height", `${visualViewport.height}px`);
+  // Whoever has zoomed in sees a part of a page that is as high as before.
+  const room = () => visualViewport.height * visualViewport.scale;
+  const fit = () => document.documentElement.style.setProperty("--neptun-height", `${room()}px`);
   if (matchMedia("(pointer: coarse)").matches) window.visualViewport?.addEventListener("resize", fit);
 
   once("#credential input", (input) => input.setAttribute("autocomplete", "off"));

@@ -160,6 +160,29 @@ def test_a_small_phone_shows_how_to_connect_and_gets_its_room_back(visit, offlin
     page.wait_for_function(f"document.querySelector('#message textarea').clientHeight < {height + 5}")
 
 
+KEYBOARD = """(height) => {
+  Object.defineProperty(visualViewport, "height", { value: height, configurable: true });
+  visualViewport.dispatchEvent(new Event("resize"));
+}"""
+
+
+def test_the_box_is_above_a_phones_keyboard_and_a_zoomed_page_stays_whole(visit, offline_playground):
+    page = visit(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    phone = Visit(page, offline_playground)
+    ends = (
+        "() => { const box = document.querySelector('#message').getBoundingClientRect(); return box.bottom; }"
+    )
+    at_rest = page.evaluate(ends)
+    zoom = page.context.new_cdp_session(page)
+    for factor in (2, 1):
+        zoom.send("Emulation.setPageScaleFactor", {"pageScaleFactor": factor})
+        page.wait_for_function(f"visualViewport.scale === {factor}")
+        assert page.evaluate(ends) == at_rest
+    phone.box.evaluate(f"(_, height) => ({KEYBOARD})(height)", 420)  # Chromium without a screen has no keyboard
+    page.wait_for_function(f"({ends})() < 420")
+    assert page.evaluate(ends) > 300
+
+
 def test_a_browser_in_german_reads_german_labels(visit, offline_playground):
     page = visit(locale="de-DE")
     page.goto(offline_playground.url)
