@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -451,3 +452,21 @@ def test_curl_that_is_ended_closes_the_upstream(neptun: Upstream, curl: subproce
     assert curl.stdout.read(5) == b"tick "
     curl.kill()
     assert exchange.left.wait(3)
+
+
+def test_a_caller_that_reads_nothing_has_no_more_time_than_others(
+    start_playground: Any, upstream: Upstream
+) -> None:
+    upstream.serves("GET", "/models", Play(status=503))
+    upstream.plays(Play(chunks=[forever(f'0:"{"x" * 60_000}"\n')], gap=0.002))
+    app = start_playground(NEPTUN_BASE_URL=upstream.url, PLAYGROUND_MAX_SECONDS="2")
+    body = json.dumps(ASK).encode()
+    head = (
+        f"POST {path()}?chat_id=-1&is_playground=true&backend=neptun HTTP/1.1\r\nHost: localhost\r\n"
+        f"Cookie: neptun-session={VISITOR}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", app.port), timeout=10) as caller:
+        caller.sendall(head.encode() + body)
+        assert upstream.arrived().left.wait(10)
+    app.printed("An answer broke off: its caller did not read it in time.")
+    assert "Traceback" not in app.output()

@@ -22,6 +22,9 @@ from neptun_demo.streams import Event, Wire
 
 log = logging.getLogger(__name__)
 
+GRACE = 1.0
+"""Seconds beyond the limit of `reply()`, which says what happened to whoever still reads."""
+
 Events = AsyncGenerator[Start | Retry | Event, None]
 
 Way = Callable[[Events], Awaitable[Response]]
@@ -58,7 +61,10 @@ class Answering(Response):
         self._begun = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        limit = self._chat.settings.playground_max_seconds + GRACE
         async with anyio.create_task_group() as tasks:
+            # A caller that reads nothing holds the answer up, and with it the limit of `reply()`.
+            tasks.cancel_scope.deadline = deadline = anyio.current_time() + limit
 
             async def until_gone() -> None:
                 while (await receive())["type"] != "http.disconnect":
@@ -68,6 +74,8 @@ class Answering(Response):
             tasks.start_soon(until_gone)
             await self._answer(scope, receive, send)
             tasks.cancel_scope.cancel()
+        if anyio.current_time() >= deadline:
+            log.warning("An answer broke off: its caller did not read it in time.")
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked = self._asked
