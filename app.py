@@ -175,7 +175,8 @@ def _warnings(settings: Settings) -> list[str]:
     try:
         catalogue.find(chat.default_backend, settings.playground_model)
     except Refused as error:
-        return [f"Warning: PLAYGROUND_MODEL: {error.message} Until a live list has it, another model answers."]
+        until = "Another" if chat.default_backend == "offline" else "Until a live list has it, another"
+        return [f"Warning: PLAYGROUND_MODEL: {error.message} {until} model answers."]
     return []
 
 

@@ -100,5 +100,5 @@ def _too_large(last: Message, room: int, system: str) -> TooLarge:
     return TooLarge(
         f"The last message is about {tokens(last.content):,} tokens long (estimated); there is room for"
         f" {max(0, room - tokens(system)):,}{beside}.",
-        "Shorten it, lower the output cap, or choose a model with a larger context window.",
+        "Shorten it. Where the output cap can be lowered or another model chosen, that makes room too.",
     )

@@ -47,13 +47,13 @@ class BadSettings(Exception):
 
 
 def bare_cookie(value: str) -> str:
-    """The cookie's value, which may be given with or without `neptun-session=` before it."""
-    # More than once, in any case: what is taken for a cookie is sent to Neptun, and a playground key
-    # that hides behind a second name must not be.
+    """The cookie's or key's value, which may be given with or without `neptun-session=` before it."""
+    # More than once, in any case, and behind the key's own name, as a line of a `.env` is copied: what is
+    # taken for a cookie is sent to Neptun, and a playground key that hides behind a name must not be.
     return _COOKIE_NAME.sub("", value.strip()).split(";", 1)[0].strip()
 
 
-_COOKIE_NAME = re.compile(r"\A(?:neptun-session=\s*)+", re.IGNORECASE)
+_COOKIE_NAME = re.compile(r"\A(?:(?:neptun-session|playground_session)=\s*)+", re.IGNORECASE)
 
 
 def _base_url(value: str) -> str:

@@ -27,6 +27,8 @@ CREDENTIALS: dict[str, list[str]] = {
         "neptun-session={key}",
         "Neptun-Session= {key}; Path=/",
         "neptun-session=neptun-session={key}",
+        "PLAYGROUND_SESSION={key}",
+        "neptun-session=PLAYGROUND_SESSION={key}",
     ],
     "wrong": [
         "pg-",
@@ -35,6 +37,7 @@ CREDENTIALS: dict[str, list[str]] = {
         "neptun-session=pg-{key}",
         "PG-x",
         "neptun-session=neptun-session=pg-x",
+        "PLAYGROUND_SESSION=pg-x",
         "pg-ключ",
     ],
     "cookie": [COOKIE, f"neptun-session={COOKIE}", f"  NEPTUN-SESSION={COOKIE}; Path=/; HttpOnly "],
