@@ -11,7 +11,8 @@ from test_chat import HOST, Scripted, chat
 from neptun_demo.chat import Chat
 from neptun_demo.errors import Refused
 from neptun_demo.listings import workers_ai_rows
-from neptun_demo.ui.connecting.controls import ASKED, CHANGING, CHOSEN, asked, changes, model_choices, sent_now
+from neptun_demo.ui.connecting.controls import CHANGING, changes, model_choices, sent_now
+from neptun_demo.ui.connecting.question import ASKED, CHOSEN, asked
 
 LLAMA, GPT = "@cf/meta/llama-3.3-70b-instruct-fp8-fast", "@cf/openai/gpt-oss-20b"
 BEGUN: Mapping[str, Any] = {

@@ -17,7 +17,8 @@ from neptun_demo.catalogue import Catalogue
 from neptun_demo.chat import Chat
 from neptun_demo.errors import Refused
 from neptun_demo.settings import load
-from neptun_demo.ui.connecting.controls import CHANGING, CHOSEN, build_controls
+from neptun_demo.ui.connecting.controls import CHANGING, build_controls
+from neptun_demo.ui.connecting.question import CHOSEN
 from neptun_demo.ui.keeping.document import Document, Said, Settings
 from neptun_demo.ui.keeping.links import LONGEST, LONGEST_QUERY, Link, build, in_words, read
 from neptun_demo.ui.keeping.panel import Keeping

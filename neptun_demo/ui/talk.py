@@ -20,8 +20,9 @@ from neptun_demo.contract import is_blank
 from .answering import Answering, is_running
 from .bridge import bridge, told
 from .chatbot import Chatbot
-from .connecting.controls import Controls, asked
+from .connecting.controls import Controls
 from .connecting.panel import first_visit
+from .connecting.question import asked
 from .display import DELIMITERS, typed
 from .notices import Notice
 from .turn import Message, Transcript, last_question, message, notice

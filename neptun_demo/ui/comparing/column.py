@@ -17,14 +17,8 @@ from neptun_demo.chat import Options
 from neptun_demo.contract import is_blank
 from neptun_demo.ui.answering import Answering, is_running
 from neptun_demo.ui.bridge import told
-from neptun_demo.ui.connecting.controls import (
-    AT_ONCE,
-    asked,
-    build_backend,
-    build_controls,
-    build_model,
-    listen,
-)
+from neptun_demo.ui.connecting.controls import AT_ONCE, build_backend, build_controls, build_model, listen
+from neptun_demo.ui.connecting.question import asked
 from neptun_demo.ui.session import column_id
 from neptun_demo.ui.talk import conversation, not_sent
 from neptun_demo.ui.turn import Transcript, last_question, message

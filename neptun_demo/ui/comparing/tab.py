@@ -15,8 +15,9 @@ from neptun_demo.chat import Chat
 from neptun_demo.models import BUILT_IN, TITLES, Model
 from neptun_demo.settings import BackendName
 from neptun_demo.ui.answering import Answering
-from neptun_demo.ui.connecting.controls import AT_ONCE, CHOSEN, set_to
+from neptun_demo.ui.connecting.controls import AT_ONCE, set_to
 from neptun_demo.ui.connecting.panel import Connect
+from neptun_demo.ui.connecting.question import CHOSEN
 from neptun_demo.ui.talk import message_box
 from neptun_demo.ui.turn import Transcript, settled
 from neptun_demo.ui.words import label

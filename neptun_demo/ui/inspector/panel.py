@@ -18,7 +18,8 @@ from neptun_demo.errors import Refused
 from neptun_demo.models import TITLES
 from neptun_demo.snippets import LANGUAGES, TARGETS
 from neptun_demo.ui.bridge import bridge, told
-from neptun_demo.ui.connecting.controls import Controls, set_now
+from neptun_demo.ui.connecting.controls import Controls
+from neptun_demo.ui.connecting.question import set_now
 from neptun_demo.ui.inspector.records import Record, Records
 
 from .code import NO_CODE, code_view, of_record, of_transcript

@@ -18,7 +18,8 @@ from gradio.components import Component
 from neptun_demo.chat import Chat
 from neptun_demo.errors import Refused
 from neptun_demo.ui.bridge import bridge, told
-from neptun_demo.ui.connecting.controls import AT_ONCE, CHOSEN, Controls
+from neptun_demo.ui.connecting.controls import AT_ONCE, Controls
+from neptun_demo.ui.connecting.question import CHOSEN
 from neptun_demo.ui.turn import Transcript
 
 from .document import LONGEST_NAME, Document, Settings, of_transcript, to_transcript

@@ -13,7 +13,8 @@ from neptun_demo.chat import Chat
 from neptun_demo.contract import complaint
 from neptun_demo.errors import Refused
 from neptun_demo.models import TITLES, Model
-from neptun_demo.ui.connecting.controls import CHANGING, CHOSEN, changes
+from neptun_demo.ui.connecting.controls import CHANGING, changes
+from neptun_demo.ui.connecting.question import CHOSEN
 from neptun_demo.ui.connecting.ranges import VALUES
 
 from .document import Settings
