@@ -495,7 +495,7 @@ def run_tests(tmp_path):
             (tmp_path / name).symlink_to(HERE / name)
         (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
         (tmp_path / "test_inner.py").write_text(tests, encoding="utf-8")
-        outer = ("CI", "CHROMIUM", "PYTEST_CURRENT_TEST")
+        outer = ("CI", "CHROMIUM", "PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST")
         known = {name: value for name, value in os.environ.items() if name not in outer} | env
         known["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # schemathesis alone takes seconds to import
         plugins = ["-p", "no:cacheprovider", "-p", "anyio.pytest_plugin"]
