@@ -2,7 +2,7 @@
 (() => {
   "use strict";
 
-  const { once } = window.neptun;
+  const { once, word } = window.neptun;
 
   // Whoever goes to a list that can be searched wants to type a name, not to add to the one that stands there.
   document.addEventListener("focusin", (event) => {
@@ -15,7 +15,7 @@
   let checked;
   window.neptun.checking = (credential) => {
     checked = trace(credential);
-    return '<p class="neptun-check">Checking …</p>';
+    return `<p class="neptun-check">${word("checking")}</p>`;
   };
   window.neptun.stillFound = (credential, found) => (trace(credential) === checked ? found : "");
 

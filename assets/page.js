@@ -8,6 +8,37 @@
   const language = navigator.language.startsWith("de") ? "de" : "en";
   neptun.word = (key) => window.neptunWords[language][key] ?? key;
 
+  // Words in HTML that the app drew come in English, in elements whose class names their key; a person's or a
+  // model's text has no class. Figures stand in them as elements. The title of thinking is drawn by Gradio.
+  const WORD = "neptun-word-";
+  const WORDS = `[class^=${WORD}], .thought-group > [role=button] p`;
+
+  function translate(element) {
+    const drawn = element.getAttribute("class");
+    const figures = [...element.children];
+    const written = neptun.word(drawn?.startsWith(WORD) ? drawn.slice(WORD.length) : "thinking").split("{}");
+    const parts = written.flatMap((part, at) => [part, figures[at] ?? ""]);
+    const text = parts.map((part) => part.textContent ?? part).join("");
+    if (element.textContent !== text) element.replaceChildren(...parts);
+  }
+
+  // Gradio draws some HTML anew and changes only the texts of other: both are seen before they are painted.
+  function changed({ target, addedNodes }) {
+    const element = target.nodeType === Node.ELEMENT_NODE ? target : target.parentElement;
+    const word = element?.closest(WORDS);
+    if (word) translate(word);
+    for (const node of addedNodes) {
+      if (node.nodeType !== Node.ELEMENT_NODE) continue;
+      if (node.matches(WORDS)) translate(node);
+      node.querySelectorAll(WORDS).forEach(translate);
+    }
+  }
+
+  if (language !== "en") {
+    const seen = { childList: true, characterData: true, subtree: true };
+    new MutationObserver((changes) => changes.forEach(changed)).observe(document.documentElement, seen);
+  }
+
   // Bridges to listeners of the app (neptun_demo/ui/bridge.py).
   const bridges = new Map();
   neptun.bridge = (name, trigger) => bridges.set(name, trigger);
@@ -34,13 +65,6 @@
     message.removeAttribute("aria-label");
   }
 
-  // What the page itself put under an answer; a person's or a model's text has no class.
-  const OUR_LINKS = "a.neptun-look, a.neptun-next";
-
-  function translate(link) {
-    link.textContent = neptun.word(link.hash.slice(1).replace(/^look-.*/, "look").replace("-", "_"));
-  }
-
   function sweep(node) {
     if (node.nodeType === Node.TEXT_NODE) {
       const text = typed(node.nodeValue);
@@ -50,7 +74,6 @@
     if (node.nodeType !== Node.ELEMENT_NODE) return;
     if (node.matches(MESSAGE)) takeLabel(node);
     node.querySelectorAll(MESSAGE).forEach(takeLabel);
-    node.querySelectorAll(OUR_LINKS).forEach(translate);
     const texts = document.createTreeWalker(node, NodeFilter.SHOW_TEXT);
     while (texts.nextNode()) sweep(texts.currentNode);
   }

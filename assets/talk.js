@@ -107,4 +107,5 @@
   }
   window.neptun.showKeys = showKeys;
   document.addEventListener("click", (event) => event.target.closest?.(".neptun-show-keys") && showKeys());
+  once(".neptun-show-keys", (button) => (button.title = button.ariaLabel = word("keys")));
 })();

@@ -96,7 +96,7 @@ def test_an_answer_is_looked_into_and_taken_along(visitor, neptun):
     arrived = neptun.arrived().request
     inside.shows(f"POST {neptun.url}{arrived.target}").shows("neptun-session=$NEPTUN_SESSION")
     inside.shows("4 signs < or > were sent as &lt; and &gt;")
-    inside.view.get_by_text("Body as it was sent").click()
+    inside.view.get_by_text("Body as it was sent", exact=True).click()
     assert inside.copied("Copy body as it was sent") == arrived.body.decode()
     assert json.loads(inside.copied("Copy body, laid out")) == arrived.json()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import get_args
 
 import pytest
 
@@ -10,7 +11,7 @@ from neptun_demo import errors
 from neptun_demo.answer import Answer, Start
 from neptun_demo.models import BUILT_IN
 from neptun_demo.streams import Finish, Text, Timing, Usage
-from neptun_demo.ui.notices import STEPS, Notice, of_failure
+from neptun_demo.ui.notices import Notice, Step, of_failure
 from neptun_demo.ui.numbers import Numbers, capped, end_in_words, facts, in_words
 from neptun_demo.ui.turn import Turn, notice, numbers_message
 
@@ -148,13 +149,13 @@ def test_a_failure_after_text_is_an_incomplete_answer():
 
 def test_nothing_that_others_wrote_counts_as_markup():
     hostile = '<img src=x onerror="alert(1)"> [a](http://e.vil/) $$x$$'
-    drawn = notice(Notice(title=hostile, sentences=(hostile,), steps=tuple(STEPS)), "ab12")["content"][0][
+    drawn = notice(Notice(title=hostile, sentences=(hostile,), steps=get_args(Step)), "ab12")["content"][0][
         "text"
     ]
     assert "<img" not in drawn
     assert "[a]" not in drawn
     assert "$$" not in drawn
-    assert all(f'href="#next-{step}"' in drawn for step in STEPS)
+    assert all(f'href="#next-{step}"' in drawn for step in get_args(Step))
     numbers = numbers_message(Numbers(model=hostile, end=hostile), "ab12")["content"][0]["text"]
     assert "<img" not in numbers
     assert 'href="#look-ab12"' in numbers

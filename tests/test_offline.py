@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -49,7 +49,8 @@ from neptun_demo.settings import Settings
 from neptun_demo.snippets import LANGUAGES, TARGETS
 from neptun_demo.streams import WIRES, Event, Finish, Text, Thinking, Usage
 from neptun_demo.ui.inspector.records import PER_SESSION
-from neptun_demo.ui.notices import STEPS, of_failure
+from neptun_demo.ui.notices import Step, of_failure
+from neptun_demo.ui.words import english
 
 ROOT = Path(__file__).parents[1]
 PAGES = {section.title: section for section in sections()}
@@ -1178,7 +1179,7 @@ def test_the_protocols_are_those_of_the_route() -> None:
 def test_the_chips_and_steps_are_those_of_the_page() -> None:
     """As far as they are named in one place; the titles of the other chips stand where they are raised."""
     text = PAGES["Chips and next steps"].text
-    assert all(f"**{step}**" in text for step in STEPS.values())
+    assert all(f"**{english(f'next_{step}')}**" in text for step in get_args(Step))
     for has_text in (False, True):
         assert f"| {of_failure(Cut('Gone.'), has_text=has_text).title} |" in text
 

@@ -193,3 +193,25 @@ def test_a_browser_in_german_reads_german_labels(visit, offline_playground):
     page.get_by_role("button", name="Senden", exact=True).wait_for()
     page.get_by_role("tab", name="Chat", exact=True).wait_for()
     page.locator(".neptun-notice", has_text="The answer is incomplete.").wait_for()
+    page.get_by_text("Ende: abgebrochen").wait_for()
+    # Of what others wrote nothing is taken for a word.
+    typed = '<span class="neptun-word-close">mine</span>'
+    for number, question in enumerate(("/demo thinking", typed), start=1):
+        page.get_by_placeholder("Frage stellen").fill(question)
+        page.get_by_role("button", name="Senden", exact=True).click()
+        numbers = page.locator(".neptun-numbers").nth(number)
+        for words in ("Ende: stop", "erster Text", "gesamt", "/s", "Token Ausgabe"):
+            numbers.get_by_text(words).first.wait_for()
+    page.locator("#conversation .user-row", has_text=typed).wait_for()
+    page.locator(".thought-group").get_by_text("Denken", exact=True).wait_for()
+    numbers.get_by_role("link", name="Hineinsehen").click()
+    page.get_by_text(f"Antwort 3 von 3, Offline guide, auf „{typed}“").wait_for()
+    page.get_by_role("button", name="Kopieren messages").wait_for()
+    page.get_by_role("tab", name="Leitung").click()
+    page.locator("#inspector svg", has_text="erster Text").wait_for()
+    page.locator("#inspector summary", has_text="Stücke").wait_for()
+    page.get_by_label("Anbieter").first.click()
+    page.get_by_role("option", name="Workers AI").click()
+    page.locator(".neptun-card", has_text="Kontextfenster").wait_for()
+    page.locator(".neptun-sent", has_text="Mit der Frage gesendet:").wait_for()
+    assert page.page_errors == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,14 +21,7 @@ from neptun_demo.errors import (
 
 Tone = Literal["failure", "stopped", "cut", "capped"]
 Step = Literal["retry", "raise", "credential", "model"]
-
-STEPS: Mapping[Step, str] = {
-    "retry": "Try again",
-    "raise": "Raise the cap and try again",
-    "credential": "Check the credential",
-    "model": "Choose another model",
-}
-"""What can be done now, in words; the page's script does it (`assets/talk.js`)."""
+"""What can be done now: `next_…` among the words; the page's script does it (`assets/talk.js`)."""
 
 _LONGEST = 2_000
 

@@ -11,6 +11,9 @@ from neptun_demo.answer import Answer
 from neptun_demo.models import NEPTUN_OUTPUT_TOKENS, Model
 from neptun_demo.streams import Usage
 
+from .display import literal
+from .words import english, word
+
 DOLLARS_PER_NEURON = 0.011 / 1000
 """Cloudflare's price beyond the free allocation (Workers AI pricing, October 2026)."""
 
@@ -83,27 +86,44 @@ def _price(usage: Usage, model: Model | None) -> float | None:
 
 def in_words(numbers: Numbers) -> Iterator[tuple[str, str]]:
     """The numbers as they are read, each with what it means. What is always asked for and unknown is "–"."""
-    yield numbers.model.rsplit("/", 1)[-1] or UNKNOWN, "The model that answered"
-    yield f"first text {_seconds(numbers.first)}", "Time from sending to the first text"
-    yield f"total {_seconds(numbers.total)}", "Time from sending to the end"
-    yield f"{_figure(numbers.rate)} {numbers.unit}/s", "Speed after the first piece"
-    yield f"{_figure(numbers.tokens_in)} tokens in", "As the far end counted them"
-    yield f"{_figure(numbers.tokens_out)} tokens out", "As the far end counted them; thinking counts"
-    if numbers.cached is not None:
-        yield f"{_figure(numbers.cached)} cached", "Tokens of the prompt that were still known"
-    if numbers.neurons is not None:
-        yield f"{_figure(numbers.neurons)} neurons", "Cloudflare's unit of cost"
-    if numbers.price is not None:
-        yield f"≈ ${_dollars(numbers.price)}", "Estimated by the price list; a free allocation is not deducted"
-    if numbers.dropped:
-        yield f"{numbers.dropped} earlier messages left out for room", "The context window holds no more"
-    if numbers.escaped:
-        yield f"{numbers.escaped} < or > sent escaped", "The endpoint would drop these signs"
+    for key, figure, meaning in _items(numbers):
+        yield english(key, figure) if key else figure, meaning
 
 
 def end_in_words(numbers: Numbers) -> tuple[str, str]:
     """The reason for the end, and what it means."""
-    return f"end: {numbers.end}", _MEANINGS.get(numbers.end, "The far end's own word")
+    return english("end", numbers.end), _MEANINGS.get(numbers.end, "The far end's own word")
+
+
+def in_html(numbers: Numbers) -> Iterator[str]:
+    """The reason for the end and the numbers as HTML, to be read in the browser's language."""
+    end, (_, meaning) = literal(numbers.end), end_in_words(numbers)
+    ours = word(f"end_{numbers.end}") if numbers.end in _OUR_ENDS else end
+    yield f'<span class="neptun-end" title="{literal(meaning)}">{word("end", ours)}</span>'
+    for key, figure, meaning in _items(numbers):
+        drawn = word(key, literal(figure)) if key else literal(figure)
+        yield f'<span title="{literal(meaning)}">{drawn}</span>'
+
+
+def _items(numbers: Numbers) -> Iterator[tuple[str, str, str]]:
+    """Of each number the key of its label (if it needs one), the figure in it, and what it means."""
+    yield "", numbers.model.rsplit("/", 1)[-1] or UNKNOWN, "The model that answered"
+    yield "first_text", _seconds(numbers.first), "Time from sending to the first text"
+    yield "total", _seconds(numbers.total), "Time from sending to the end"
+    yield f"rate_{numbers.unit}", _figure(numbers.rate), "Speed after the first piece"
+    yield "tokens_in", _figure(numbers.tokens_in), "As the far end counted them"
+    yield "tokens_out", _figure(numbers.tokens_out), "As the far end counted them; thinking counts"
+    if numbers.cached is not None:
+        yield "cached", _figure(numbers.cached), "Tokens of the prompt that were still known"
+    if numbers.neurons is not None:
+        yield "neurons", _figure(numbers.neurons), "Cloudflare's unit of cost"
+    if numbers.price is not None:
+        estimated = "Estimated by the price list; a free allocation is not deducted"
+        yield "", f"≈ ${_dollars(numbers.price)}", estimated
+    if numbers.dropped:
+        yield "dropped", str(numbers.dropped), "The context window holds no more"
+    if numbers.escaped:
+        yield "escaped", str(numbers.escaped), "The endpoint would drop these signs"
 
 
 _MEANINGS: Mapping[str, str] = {
@@ -117,6 +137,9 @@ _MEANINGS: Mapping[str, str] = {
     "failed": "It failed before any text",
     "cut": "It failed in the middle",
 }
+
+_OUR_ENDS = ("unknown", "stopped", "failed", "cut")
+"""Ends that have a label; all others are the far end's own words."""
 
 
 def capped(numbers: Numbers, text: str) -> str:

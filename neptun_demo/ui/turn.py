@@ -18,8 +18,9 @@ from neptun_demo.models import TITLES, Model
 from neptun_demo.streams import Event, Text, Thinking
 
 from .display import literal
-from .notices import STEPS, Notice, of_failure
-from .numbers import Numbers, capped, end_in_words, facts, in_words
+from .notices import Notice, of_failure
+from .numbers import Numbers, capped, facts, in_html
+from .words import english, word
 
 Message = dict[str, Any]
 Transcript = list[Message]
@@ -27,9 +28,7 @@ Transcript = list[Message]
 OURS = ("waiting", "numbers", "notice")
 """The ids of messages that the page itself wrote."""
 
-THINKING = "Thinking"
-
-LOOK = "Look inside"
+THINKING = english("thinking")
 
 
 def message(
@@ -155,23 +154,20 @@ class Turn:
 
 def numbers_message(numbers: Numbers, answer_id: str) -> Message:
     """The numbers under an answer, its reason for the end first, and the way into it."""
-    end, meaning = end_in_words(numbers)
-    items = [f'<span class="neptun-end" title="{literal(meaning)}">{literal(end)}</span>']
-    items += [f'<span title="{literal(what)}">{literal(words)}</span>' for words, what in in_words(numbers)]
-    items += _look(answer_id)
-    return _ours("numbers", "numbers", " ".join(items), answer_id, facts(numbers))
+    items = " ".join([*in_html(numbers), *_look(answer_id)])
+    return _ours("numbers", "numbers", items, answer_id, facts(numbers))
 
 
 def notice(said: Notice, answer_id: str = "") -> Message:
     """A chip; of its sentences, which others may have written, no sign counts."""
     words = [f"<strong>{literal(said.title)}</strong>", *(literal(one) for one in said.sentences if one)]
-    words += [f'<a class="neptun-next" href="#next-{step}">{STEPS[step]}</a>' for step in said.steps]
+    words += [f'<a class="neptun-next" href="#next-{step}">{word(f"next_{step}")}</a>' for step in said.steps]
     html = " ".join(words)
     return _ours("notice", f"notice {said.tone}", html, answer_id, said.model_dump(mode="json"))
 
 
 def _look(answer_id: str) -> list[str]:
-    return [f'<a class="neptun-look" href="#look-{answer_id}">{LOOK}</a>'] if answer_id else []
+    return [f'<a class="neptun-look" href="#look-{answer_id}">{word("look")}</a>'] if answer_id else []
 
 
 def _ours(kind: str, classes: str, html: str, answer_id: str, known: Mapping[str, Any]) -> Message:
@@ -187,13 +183,13 @@ def settled(transcript: Sequence[Message]) -> Transcript:
 def _waiting(answer: Answer, seconds: float, answer_id: str) -> Message:
     """A running clock, until there is something to read; or the wait before another try."""
     if answer.text:
-        words = "Answering …"
+        words = word("answering")
     elif retry := answer.waiting:
-        words = f"{retry.reason} Try {retry.attempt} in {_seconds(retry.seconds)} …"
+        words = literal(f"{retry.reason} Try {retry.attempt} in {_seconds(retry.seconds)} …")
     else:
-        who = TITLES[answer.start.backend] if answer.start else "an answer"
-        words = f"Waiting for {who} … {seconds:.0f} s" if seconds >= 1 else f"Waiting for {who} …"
-    return message("assistant", _html("waiting", literal(words)), {"id": "waiting", "answer": answer_id})
+        who = literal(TITLES[answer.start.backend]) if answer.start else word("an_answer")
+        words = word("waiting_since", who, f"{seconds:.0f} s") if seconds >= 1 else word("waiting", who)
+    return message("assistant", _html("waiting", words), {"id": "waiting", "answer": answer_id})
 
 
 def _at_rest(entry: Message) -> Message:

@@ -1,15 +1,19 @@
 """The labels of the page in English and German; the browser's language decides (`gr.I18n`).
 
-A label is named by a key. The page's scripts get the same words, for what they draw themselves.
+A label is named by a key. The page's scripts get the same words, for what they draw themselves, and to put
+in the place of the English ones in HTML that was drawn here (`word()`, `assets/page.js`).
 Answers of the guide, explanations and error sentences are English.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import zip_longest
 
 import gradio as gr
 from gradio.i18n import I18nData
+
+from .display import literal
 
 WORDS: Mapping[str, tuple[str, str]] = {
     "chat": ("Chat", "Chat"),
@@ -45,10 +49,72 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "look_previous": ("Previous answer", "Vorige Antwort"),
     "look_next": ("Next answer", "Nächste Antwort"),
     "look_close": ("Close", "Schließen"),
+    "look_copy": ("Copy", "Kopieren"),
+    "look_save": ("Save as JSON", "Als JSON speichern"),
+    "look_which": ("Answer {} of {} by {} to “{}”", "Antwort {} von {}, {}, auf „{}“"),
+    "look_nobody": ("nobody", "niemand"),
+    "look_way": ("On the way", "Unterwegs"),
+    "look_request_of": ("Request {} of {}", "Anfrage {} von {}"),
+    "look_answer_to": ("Answer to request {} of {}", "Antwort auf Anfrage {} von {}"),
+    "look_head": ("head after {}", "Kopf nach {}"),
+    "look_headers": ("Headers", "Kopfzeilen"),
+    "look_body": ("Body, laid out", "Inhalt, eingerückt"),
+    "look_sent": ("Body as it was sent", "Inhalt, wie gesendet"),
+    "look_asked": ("As it was asked", "Wie gefragt wurde"),
+    "look_temporary": ("temporary", "vorübergehend"),
+    "look_stored": ("stored as {}", "gespeichert als {}"),
+    "look_pieces": ("Pieces", "Stücke"),
+    "look_text": ("text", "Text"),
+    "look_thinking": ("thinking", "Denken"),
+    "look_pause": ("pause", "Pause"),
+    "look_usage": ("usage", "Verbrauch"),
+    "look_finish": ("finish", "Ende"),
+    "look_nothing": ("nothing yet", "noch nichts"),
     "look_copied": ("Copied.", "Kopiert."),
     "look_not_copied": ("The browser did not let it be copied.", "Der Browser ließ das Kopieren nicht zu."),
     "look_saved": ("Saved as a file.", "Als Datei gespeichert."),
     "look_not_saved": ("There is nothing to save any more.", "Es gibt nichts mehr zu speichern."),
+    "waiting": ("Waiting for {} …", "Warten auf {} …"),
+    "waiting_since": ("Waiting for {} … {}", "Warten auf {} … {}"),
+    "an_answer": ("an answer", "eine Antwort"),
+    "answering": ("Answering …", "Antwortet …"),
+    "thinking": ("Thinking", "Denken"),
+    "first_text": ("first text {}", "erster Text {}"),
+    "total": ("total {}", "gesamt {}"),
+    "rate_tokens": ("{} tokens/s", "{} Token/s"),
+    "rate_characters": ("{} characters/s", "{} Zeichen/s"),
+    "tokens_in": ("{} tokens in", "{} Token Eingabe"),
+    "tokens_out": ("{} tokens out", "{} Token Ausgabe"),
+    "cached": ("{} cached", "{} im Zwischenspeicher"),
+    "neurons": ("{} neurons", "{} Neuronen"),
+    "dropped": ("{} earlier messages left out for room", "{} frühere Nachrichten aus Platzmangel ausgelassen"),
+    "escaped": ("{} < or > sent escaped", "{} < oder > maskiert gesendet"),
+    "end": ("end: {}", "Ende: {}"),
+    "end_stopped": ("stopped", "angehalten"),
+    "end_failed": ("failed", "gescheitert"),
+    "end_cut": ("cut", "abgebrochen"),
+    "end_unknown": ("unknown", "unbekannt"),
+    "publisher": ("Publisher", "Herausgeber"),
+    "context": ("Context window", "Kontextfenster"),
+    "tokens": ("{} tokens", "{} Token"),
+    "description": ("Description", "Beschreibung"),
+    "price": ("Per million tokens", "Je Million Token"),
+    "price_of": ("{} in · {} out", "{} ein · {} aus"),
+    "price_neptun": ("{} (Neptun's account pays)", "{} (Neptuns Konto zahlt)"),
+    "plan": ("Plan", "Tarif"),
+    "paid": ("paid", "bezahlt"),
+    "free": ("free", "kostenlos"),
+    "reasoning": ("Reasoning", "Denken"),
+    "vision": ("Vision", "Bilder"),
+    "yes": ("yes", "ja"),
+    "yes_of": ("yes: {}", "ja: {}"),
+    "no": ("no", "nein"),
+    "retires": ("Retires", "Abschaltung"),
+    "list": ("List", "Liste"),
+    "live": ("live", "aktuell"),
+    "built_in": ("built in, as of {}", "mitgeliefert, Stand {}"),
+    "sent": ("Sent with the question:", "Mit der Frage gesendet:"),
+    "checking": ("Checking …", "Wird geprüft …"),
     "next_retry": ("Try again", "Noch einmal"),
     "next_raise": ("Raise the cap and try again", "Grenze anheben und noch einmal"),
     "next_credential": ("Check the credential", "Zugang prüfen"),
@@ -137,3 +203,24 @@ def label(key: str) -> I18nData:
     if key not in WORDS:
         raise KeyError(key)
     return I18N(key)
+
+
+def english(key: str, *figures: str) -> str:
+    """The label of that key in English, with *figures* in the places of its `{}`. Raises `KeyError`."""
+    return ENGLISH[key].format(*figures)
+
+
+def word(key: str, *figures: str, tag: str = "span") -> str:
+    """HTML: the label of that key in English, in an element that the browser translates. Raises `KeyError`.
+
+    *figures* are HTML, in the places of its `{}`. The class of the element names the key; nobody else's text
+    can have one (`display.py`).
+    """
+    parts = literal(ENGLISH[key].replace("{}", _PLACE)).split(_PLACE)
+    drawn = [f"<{tag}>{figure}</{tag}>" for figure in figures]
+    inner = "".join(f"{part}{figure}" for part, figure in zip_longest(parts, drawn, fillvalue=""))
+    return f'<{tag} class="neptun-word-{key}">{inner}</{tag}>'
+
+
+_PLACE = "\ue000"
+"""What no label has in it, and `literal()` leaves as it is."""

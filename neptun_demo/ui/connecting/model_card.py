@@ -15,6 +15,7 @@ from neptun_demo.catalogue import Catalogue
 from neptun_demo.errors import Refused
 from neptun_demo.models import CHECKED, NEPTUN_OUTPUT_TOKENS, WORKERS_AI_MODELS, Model
 from neptun_demo.ui.display import literal
+from neptun_demo.ui.words import word
 
 UNKNOWN = "–"
 
@@ -34,7 +35,7 @@ def card(catalogue: Catalogue, model: Model) -> str:
     """The card of *model*: its description, the facts, and what is special about its back end."""
     description = _plain(model.row.description)
     facts = "".join(
-        f"<div><dt>{name}</dt><dd>{literal(fact)}</dd></div>" for name, fact in _facts(catalogue, model)
+        f"<div><dt>{word(name)}</dt><dd>{fact}</dd></div>" for name, fact in _facts(catalogue, model)
     )
     notes = "".join(f"<li>{literal(note)}</li>" for note in NEPTUN_NOTES if model.backend == "neptun")
     return _card(
@@ -76,7 +77,7 @@ def _card(*parts: str) -> str:
 
 
 def _sent(words: str) -> str:
-    return f'<p class="neptun-sent"><span>Sent with the question:</span> {words}</p>'
+    return f'<p class="neptun-sent">{word("sent")} {words}</p>'
 
 
 def _value(value: Any) -> str:
@@ -90,25 +91,26 @@ def _value(value: Any) -> str:
 
 
 def _facts(catalogue: Catalogue, model: Model) -> Iterator[tuple[str, str]]:
+    """What is known, as keys of labels and HTML."""
     if model.backend == "offline":  # it is no model: there is nothing to know
         return
     here = model.backend == "workers-ai"
-    yield "Publisher", model.row.publisher
-    yield "Context window", f"{model.context:,} tokens" if model.context else UNKNOWN
+    yield "publisher", literal(model.row.publisher)
+    yield "context", word("tokens", f"{model.context:,}") if model.context else UNKNOWN
     if not model.row.description:
-        yield "Description", UNKNOWN
-    yield "Per million tokens", _price(model) if here else f"{UNKNOWN} (Neptun's account pays)"
-    yield "Plan", ("paid" if model.paid else "free") if here else UNKNOWN
-    yield "Reasoning", _reasoning(model) if here or model.reasoning else _known(model, "reasoning")
-    yield "Vision", _yes(model.vision) if here or model.vision else _known(model, "vision")
-    yield "Retires", model.retires or UNKNOWN
-    yield "List", "live" if catalogue.is_live(model.backend) else f"built in, as of {CHECKED}"
+        yield "description", UNKNOWN
+    yield "price", _price(model) if here else word("price_neptun", UNKNOWN)
+    yield "plan", word("paid" if model.paid else "free") if here else UNKNOWN
+    yield "reasoning", _reasoning(model) if here or model.reasoning else _known(model, "reasoning")
+    yield "vision", _yes(model.vision) if here or model.vision else _known(model, "vision")
+    yield "retires", literal(model.retires or UNKNOWN)
+    yield "list", word("live") if catalogue.is_live(model.backend) else word("built_in", CHECKED)
 
 
 def _price(model: Model) -> str:
     if model.price_in is None and model.price_out is None:
         return UNKNOWN
-    return f"{_dollars(model.price_in)} in · {_dollars(model.price_out)} out"
+    return word("price_of", _dollars(model.price_in), _dollars(model.price_out))
 
 
 def _dollars(price: float | None) -> str:
@@ -116,11 +118,11 @@ def _dollars(price: float | None) -> str:
 
 
 def _reasoning(model: Model) -> str:
-    return f"yes: {', '.join(model.efforts)}" if model.efforts else _yes(model.reasoning)
+    return word("yes_of", literal(", ".join(model.efforts))) if model.efforts else _yes(model.reasoning)
 
 
 def _yes(flag: bool) -> str:
-    return "yes" if flag else "no"
+    return word("yes" if flag else "no")
 
 
 def _known(model: Model, fact: str) -> str:

@@ -14,6 +14,7 @@ from statistics import median
 
 from neptun_demo.streams import Text, Thinking
 from neptun_demo.ui.inspector.records import Piece, Record
+from neptun_demo.ui.words import english, word
 
 from .markup import plural
 
@@ -148,14 +149,17 @@ def _shade(kind: str, begin: float, end: float, words: str) -> str:
 
 
 def _first_text(at: float, seconds: float) -> str:
-    words = f"first text {_short(seconds)}"
-    half = len(words) * _SIGN / 2
+    figure = _short(seconds)
+    half = len(english("first_text", figure)) * _SIGN / 2
     place = min(max(at, _LEFT + half), _RIGHT - half)
-    return f'<path class="first" d="M{at:.1f} {_TOP - 8}V{_BASE}"/>{_label(place, _TOP - 12, words, "middle")}'
+    return f'<path class="first" d="M{at:.1f} {_TOP - 8}V{_BASE}"/>' + _label(
+        place, _TOP - 12, word("first_text", figure, tag="tspan"), "middle"
+    )
 
 
 def _label(x: float, y: float, words: str, anchor: str) -> str:
-    return f'<text x="{x:.1f}" y="{y}" text-anchor="{anchor}">{escape(words)}</text>'
+    """*words* are SVG."""
+    return f'<text x="{x:.1f}" y="{y}" text-anchor="{anchor}">{words}</text>'
 
 
 def _ticks(places: Iterable[float]) -> str:

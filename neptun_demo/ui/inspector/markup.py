@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
+from neptun_demo.ui.words import word
+
 LONGEST_SHOWN = 100_000
 """Characters of one text that are drawn; the saved file has all that is kept."""
 
@@ -74,28 +76,28 @@ def coloured(value: Any) -> str:
 
 
 def table(rows: Iterable[tuple[str, str]], label: str) -> str:
-    """Names and values as a list; the values are HTML."""
-    listed = "".join(f"<div><dt>{seen(name, 200)}</dt><dd>{value}</dd></div>" for name, value in rows)
+    """Names and values, both HTML, as a list."""
+    listed = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in rows)
     return f'<dl class="pairs" aria-label="{escape(label)}">{listed}</dl>'
 
 
 def headers(given: Mapping[str, str], label: str) -> str:
     """Header lines."""
-    return table(((name, seen(value, 4000)) for name, value in given.items()), label)
+    return table(((seen(name, 200), seen(value, 4000)) for name, value in given.items()), label)
 
 
 def folded(title: str, content: str, *, opened: bool = False, note: str = "") -> str:
-    """*content* behind a title that opens it; *title* and *note* are text."""
+    """*content* behind the label of the key *title*, which opens it; *note* is text."""
     said = f' <span class="aside">{escape(note)}</span>' if note else ""
     state = " open" if opened else ""
-    return f"<details{state}><summary>{escape(title)}{said}</summary>{content}</details>"
+    return f"<details{state}><summary>{word(title)}{said}</summary>{content}</details>"
 
 
 def copyable(code: str, what: str, *, kind: str = "") -> str:
     """A `<pre>` of HTML with a button that copies what is to be read in it."""
-    label = escape(f"Copy {what}")
+    copy = f'{word("look_copy")}<span class="unseen"> {escape(what)}</span>'
     return (
-        f'<div class="copyable {kind}"><button type="button" class="copy" aria-label="{label}">Copy</button>'
+        f'<div class="copyable {kind}"><button type="button" class="copy">{copy}</button>'
         f'<pre tabindex="0" role="region" aria-label="{escape(what)}"><code>{code}</code></pre></div>'
     )
 

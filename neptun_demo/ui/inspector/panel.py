@@ -21,6 +21,7 @@ from neptun_demo.ui.bridge import bridge, told
 from neptun_demo.ui.connecting.controls import Controls
 from neptun_demo.ui.connecting.question import set_now
 from neptun_demo.ui.inspector.records import Record, Records
+from neptun_demo.ui.words import word
 
 from .code import NO_CODE, code_view, of_record, of_transcript
 from .markup import seen
@@ -112,7 +113,7 @@ class Inspector:
                 return request_view(record, notes(record, self._chat.catalogue, highest))
 
 
-_SAVE_BUTTON = '<button type="button" class="save">Save as JSON</button>'
+_SAVE_BUTTON = f'<button type="button" class="save">{word("look_save")}</button>'
 
 
 def _view(name: str) -> str:
@@ -120,12 +121,12 @@ def _view(name: str) -> str:
 
 
 def _which(record: Record, answers: Sequence[str]) -> str:
-    """Which answer it is, in words."""
+    """Which answer it is, as HTML."""
     who = {str(name): title for name, title in TITLES.items()}
-    by = who.get(record.start.backend, "") if record.start else "nobody"
+    by = escape(who.get(record.start.backend, "")) if record.start else word("look_nobody")
     place = answers.index(record.answer) + 1 if record.answer in answers else len(answers)
     question = record.messages[-1].content if record.messages else ""
-    return f"Answer {place} of {len(answers)} by {by} to “{_short(question)}”"
+    return word("look_which", str(place), str(len(answers)), by, seen(_short(question)))
 
 
 def _short(text: str, most: int = 60) -> str:
@@ -142,7 +143,7 @@ def _content(
     after = answers[place + 1] if place is not None and place + 1 < len(answers) else ""
     data = {"view": name, "answer": answer, "previous": before, "next": after, "gone": "yes" if gone else ""}
     written = "".join(f' data-{key}="{escape(value)}"' for key, value in data.items() if value)
-    return f'<div class="inspected"{written}><p class="which">{seen(which)}</p>{drawn}</div>'
+    return f'<div class="inspected"{written}><p class="which">{which}</p>{drawn}</div>'
 
 
 def _shell() -> str:

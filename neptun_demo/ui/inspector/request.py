@@ -8,6 +8,7 @@ from typing import Any
 
 from neptun_demo.models import TITLES
 from neptun_demo.ui.inspector.records import Attempt, Record
+from neptun_demo.ui.words import word
 
 from .markup import coloured, copyable, folded, headers, json_or_text, raw, seen, size, table
 
@@ -23,17 +24,17 @@ def _parts(record: Record, notes: list[str]) -> Iterator[str]:
         yield f'<p class="said">{escape(_not_sent(record))}</p>'
     if notes:
         listed = "".join(f"<li>{seen(note)}</li>" for note in notes)
-        yield f'<h4>On the way</h4><ul class="notes">{listed}</ul>'
+        yield f'<h4>{word("look_way")}</h4><ul class="notes">{listed}</ul>'
     for number, attempt in enumerate(attempts, start=1):
         if len(attempts) > 1:
-            yield f"<h4>Request {number} of {len(attempts)}</h4>"
+            yield f"<h4>{word('look_request_of', str(number), str(len(attempts)))}</h4>"
         yield _attempt(attempt, opened=number == len(attempts))
     if attempts:
         yield (
             '<p class="aside">A credential is shown as the name of its variable, such as'
             " <code>$NEPTUN_SESSION</code>; its value is neither kept nor shown.</p>"
         )
-    yield folded("As it was asked", _asked(record), opened=not attempts)
+    yield folded("look_asked", _asked(record), opened=not attempts)
 
 
 def _not_sent(record: Record) -> str:
@@ -52,15 +53,13 @@ def _attempt(attempt: Attempt, *, opened: bool) -> str:
     return (
         f'<p class="line">{method} <bdi>{seen(attempt.url)}</bdi></p>'
         + folded(
-            "Headers",
+            "look_headers",
             headers(attempt.headers, "Request headers"),
             opened=opened,
             note=str(len(attempt.headers)),
         )
-        + folded(
-            "Body, laid out", copyable(json_or_text(attempt.body), "body, laid out"), opened=opened, note=title
-        )
-        + folded("Body as it was sent", copyable(raw(attempt.body), "body as it was sent", kind="exact"))
+        + folded("look_body", copyable(json_or_text(attempt.body), "body, laid out"), opened=opened, note=title)
+        + folded("look_sent", copyable(raw(attempt.body), "body as it was sent", kind="exact"))
     )
 
 
@@ -68,12 +67,13 @@ def _asked(record: Record) -> str:
     options = record.options
     backend = options.backend or (record.start.backend if record.start else "")
     model = options.model or (record.start.model if record.start else "")
-    rows = [("Back end", _title(backend)), ("Model", seen(model, 300))]
+    rows = [(word("back_end"), _title(backend)), (word("model"), seen(model, 300))]
     if options.system:
-        rows.append(("System prompt", seen(options.system)))
-    rows += [(name, seen(str(value))) for name, value in options.parameters.items() if value is not None]
+        rows.append((word("system"), seen(options.system)))
+    rows += [(seen(name), seen(str(value))) for name, value in options.parameters.items() if value is not None]
     if backend == "neptun":
-        rows.append(("Chat", "temporary" if options.is_playground else f"stored as {options.chat_id}"))
+        stored = word("look_stored", str(options.chat_id))
+        rows.append((word("chat"), word("look_temporary") if options.is_playground else stored))
     messages: list[Any] = [{"role": message.role, "content": message.content} for message in record.messages]
     return table(rows, "As it was asked") + copyable(coloured(messages), "messages")
 

@@ -9,6 +9,7 @@ from http import HTTPStatus
 
 from neptun_demo.streams import UNKNOWN, Event, Text, Thinking, Usage
 from neptun_demo.ui.inspector.records import Attempt, Piece, Pieces, Record
+from neptun_demo.ui.words import word
 
 from .arrival import arrival, in_words, picture
 from .markup import folded, headers, plural, raw, seconds, seen, size
@@ -33,7 +34,7 @@ def _parts(record: Record) -> Iterator[str]:
     attempts = list(record.attempts)
     for number, attempt in enumerate(attempts, start=1):
         if len(attempts) > 1:
-            yield f"<h4>Answer to request {number} of {len(attempts)}</h4>"
+            yield f"<h4>{word('look_answer_to', str(number), str(len(attempts)))}</h4>"
         yield _answered(attempt, last=number == len(attempts))
     if record.guided.count:
         yield '<p class="aside">The offline guide has no wire: these pieces are its own.</p>'
@@ -59,7 +60,7 @@ def _outcome(record: Record) -> str:
 
 def _legend(record: Record) -> str:
     kinds = ("text", "thinking") if any(_thinks(piece) for piece in _all(record)) else ("text",)
-    keys = "".join(f'<span class="key {kind}">{kind}</span> ' for kind in (*kinds, "pause"))
+    keys = "".join(f'<span class="key {kind}">{word(f"look_{kind}")}</span> ' for kind in (*kinds, "pause"))
     return f'<span class="legend">{keys}</span>'
 
 
@@ -70,15 +71,17 @@ def _answered(attempt: Attempt, *, last: bool) -> str:
     tone = "good" if attempt.status < 400 else "bad"
     return (
         f'<p class="line"><span class="status {tone}">{escape(status)}</span>'
-        f' <span class="aside">head after {seconds(attempt.head_at)}</span></p>'
-        + folded("Headers", headers(attempt.answered, "Headers of the answer"), note=str(len(attempt.answered)))
+        f' <span class="aside">{word("look_head", seconds(attempt.head_at))}</span></p>'
+        + folded(
+            "look_headers", headers(attempt.answered, "Headers of the answer"), note=str(len(attempt.answered))
+        )
         + _pieces(attempt.pieces, opened=last)
     )
 
 
 def _pieces(pieces: Pieces, *, opened: bool) -> str:
     note = f"{pieces.count:,}, {size(pieces.size)}" if pieces.size else f"{pieces.count:,}"
-    return folded("Pieces", _list(pieces), opened=opened, note=note)
+    return folded("look_pieces", _list(pieces), opened=opened, note=note)
 
 
 def _list(pieces: Pieces) -> str:
@@ -106,7 +109,7 @@ def _gap(words: str) -> str:
 
 def _piece(piece: Piece) -> str:
     came = f'<code class="came"><bdi>{raw(piece.data, LONGEST_PIECE)}</bdi></code>' if piece.data else ""
-    made = "".join(map(_made, _joined(piece.made))) or '<span class="made none">nothing yet</span>'
+    made = "".join(map(_made, _joined(piece.made))) or f'<span class="made none">{word("look_nothing")}</span>'
     return f'<li><span class="at">{seconds(piece.at)}</span><span class="what">{came}{made}</span></li>'
 
 
@@ -140,7 +143,7 @@ def _read(event: Event) -> tuple[str, str]:
 def _made(read: tuple[str, str]) -> str:
     kind, text = read
     return (
-        f'<span class="made {kind}"><span class="kind">{kind}</span>'
+        f'<span class="made {kind}"><span class="kind">{word(f"look_{kind}")}</span>'
         f" <bdi>{seen(text, LONGEST_PIECE)}</bdi></span>"
     )
 
