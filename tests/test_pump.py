@@ -104,6 +104,17 @@ async def test_at_most_half_of_the_time_is_spent_on_drawing():
     assert drawing - frame <= (time.monotonic() - begun) / 2 + 0.02
 
 
+async def test_no_pause_is_longer_than_the_patience():
+    """However long a frame took: Gradio notices a caller that left only when it is given the next one."""
+    source = Source(*range(3), pause=0.01, silent=True)
+    async with aclosing(pump(source.run(), 0.001, patience=0.05)) as pumped:
+        await anext(pumped)
+        await asyncio.sleep(3)  # a server that was held up
+        begun = time.monotonic()
+        await anext(pumped)
+        assert time.monotonic() - begun < 2
+
+
 async def test_the_first_text_does_not_wait_for_company():
     source = Source("start", "text", "more", pause=0.01)
     came: dict[str, float] = {}

@@ -31,8 +31,9 @@ async def pump(
     """The events of *source*, in order, as frames.
 
     The first event that is to be seen *at_once* comes without delay; from then on there is a pause after
-    each frame: *interval*, or as long as the frame took to draw, if that is longer. The source is closed
-    when it ends, fails, or whoever draws stops; what it raises is raised here, after the last frame.
+    each frame: *interval*, or as long as the frame took to draw, if that is longer, up to *patience*. The
+    source is closed when it ends, fails, or whoever draws stops; what it raises is raised here, after the
+    last frame.
     """
     arrived: list[Event] = []
     news = asyncio.Event()
@@ -58,7 +59,8 @@ async def pump(
                 yield frame
             paced = paced or any(map(at_once, frame))
             if not reading.done():
-                await asyncio.sleep(max(interval, monotonic() - begun) if paced else 0)
+                drawing = min(monotonic() - begun, patience)
+                await asyncio.sleep(max(interval, drawing) if paced else 0)
         await reading  # raises what the source raised
     finally:
         reading.cancel()
