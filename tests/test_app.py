@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -212,26 +212,31 @@ def test_over_the_days_budget_is_429_and_says_when(start_playground: Start, upst
 # Hugging Face Spaces
 
 
-@pytest.fixture
-def space(start_playground: Start, upstream: Upstream) -> Playground:
+@pytest.fixture(scope="module")
+def on_spaces(app_folder: Path, neptun_server: Upstream, workers_ai_server: Upstream) -> Iterator[Playground]:
     """The app as Spaces starts it, with accounts of the host's."""
-    upstream.serves("GET", "/models", Play(status=503))
-    upstream.serves("GET", "/accounts/host/ai/models/search", Play(status=503))
-    upstream.plays(data_lines("ok"))
-    return start_playground(
-        SYSTEM="spaces",
-        SPACE_ID="me/play",
-        SPACE_HOST="me-play.hf.space",
-        GRADIO_SERVER_NAME="0.0.0.0",  # noqa: S104 - what Spaces sets
-        NEPTUN_BASE_URL=upstream.url,
-        NEPTUN_SESSION=HOSTS_SESSION,
-        CLOUDFLARE_BASE_URL=upstream.url,
-        CLOUDFLARE_ACCOUNT_ID="host",
-        CLOUDFLARE_API_TOKEN=HOSTS_TOKEN,
-    )
+    env = {
+        "SYSTEM": "spaces",
+        "SPACE_ID": "me/play",
+        "SPACE_HOST": "me-play.hf.space",
+        "GRADIO_SERVER_NAME": "0.0.0.0",  # noqa: S104 - what Spaces sets
+        "NEPTUN_BASE_URL": neptun_server.url,
+        "NEPTUN_SESSION": HOSTS_SESSION,
+        "CLOUDFLARE_BASE_URL": workers_ai_server.url,
+        "CLOUDFLARE_ACCOUNT_ID": "account-of-the-tests",
+        "CLOUDFLARE_API_TOKEN": HOSTS_TOKEN,
+    }
+    with Playground(app_folder, env) as app:
+        yield app
 
 
-def test_on_spaces_the_hosts_credentials_are_closed_to_visitors(space: Playground, upstream: Upstream) -> None:
+@pytest.fixture
+def space(on_spaces: Playground, neptun: Upstream) -> Playground:
+    neptun.plays(data_lines("ok"))
+    return on_spaces
+
+
+def test_on_spaces_the_hosts_credentials_are_closed_to_visitors(space: Playground, neptun: Upstream) -> None:
     from gradio_client import Client
 
     public = {"Host": "me-play.hf.space"}
@@ -246,7 +251,7 @@ def test_on_spaces_the_hosts_credentials_are_closed_to_visitors(space: Playgroun
     for backend in ("neptun", "workers-ai"):
         with pytest.raises(Exception, match="key"):
             client.predict("hello", backend=backend, api_name="/chat")
-    assert upstream.requests == []
+    assert neptun.requests == []
     answer = client.predict("hello", backend="neptun", credential=space.key, api_name="/chat")
     assert answer["text"] == "ok"
     assert HOSTS_SESSION not in space.output()
@@ -261,7 +266,7 @@ def test_the_key_is_in_no_page_and_no_config(space: Playground) -> None:
 
 
 def test_on_spaces_the_page_stays_at_home_and_is_opened_by_the_key(
-    space: Playground, upstream: Upstream, page
+    space: Playground, neptun: Upstream, page
 ) -> None:
     from playwright.sync_api import expect
 
@@ -272,12 +277,12 @@ def test_on_spaces_the_page_stays_at_home_and_is_opened_by_the_key(
     box.fill("Hello")
     box.press("Enter")
     expect(page.locator(".neptun-notice").last).to_contain_text("playground's key", timeout=60_000)
-    assert upstream.requests == []
+    assert neptun.requests == []
     page.get_by_label("Cookie or playground key").fill(space.key)
     box.fill("Hello again")
     box.press("Enter")
     expect(page.locator(".neptun-numbers")).to_be_visible(timeout=60_000)
-    assert upstream.requests[0].query == {"chat_id": "-1", "is_playground": "true"}
+    assert neptun.requests[0].query == {"chat_id": "-1", "is_playground": "true"}
 
 
 # The documentation's own examples

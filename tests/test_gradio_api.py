@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -291,15 +292,22 @@ def test_a_call_that_cannot_be_made_is_refused_in_words(playground, name, body, 
 # The private events of the page, reached without it
 
 
+@pytest.fixture(scope="module")
+def closed(app_folder: Path, neptun_server: Upstream) -> Iterator[Playground]:
+    env = {
+        "NEPTUN_BASE_URL": neptun_server.url,
+        "NEPTUN_SESSION": "the-hosts-own-session",
+        "PLAYGROUND_OPEN": "false",
+        "PLAYGROUND_SESSION": "a-key-of-the-tests",
+    }
+    with Playground(app_folder, env) as app:
+        yield app
+
+
 @pytest.fixture
-def closed_playground(start_playground: Callable[..., Playground], upstream: Upstream) -> Playground:
+def closed_playground(closed: Playground, neptun: Upstream) -> Playground:  # noqa: ARG001 - fresh for this test
     """An app whose host keeps its session for those with the key."""
-    return start_playground(
-        NEPTUN_BASE_URL=upstream.url,
-        NEPTUN_SESSION="the-hosts-own-session",
-        PLAYGROUND_OPEN="false",
-        PLAYGROUND_SESSION="a-key-of-the-tests",
-    )
+    return closed
 
 
 def join(app: Playground, name: str, data: list[Any]) -> Any:
@@ -328,33 +336,33 @@ def asking(credential: str) -> list[Any]:
     [("a-key-of-the-tests", "the-hosts-own-session"), (COOKIE, COOKIE)],
     ids=["key", "cookie"],
 )
-def test_a_private_event_answers_those_who_may(closed_playground, upstream, credential, cookie):
-    upstream.plays(data_lines("Yes."))
+def test_a_private_event_answers_those_who_may(closed_playground, neptun, credential, cookie):
+    neptun.plays(data_lines("Yes."))
     assert "Yes." in json.dumps(join(closed_playground, "_answer", asking(credential)))
-    asked = [exchange.request for exchange in upstream.exchanges if exchange.request.method == "POST"]
+    asked = [exchange.request for exchange in neptun.exchanges if exchange.request.method == "POST"]
     assert [request.header("cookie") for request in asked] == [f"neptun-session={cookie}"]
 
 
 @pytest.mark.parametrize("credential", ["", "pg-not-the-key-of-this-app", "no cookie; at all"])
-def test_a_private_event_answers_nobody_else(closed_playground, upstream, credential):
-    upstream.plays(json_answer({}))
+def test_a_private_event_answers_nobody_else(closed_playground, neptun, credential):
+    neptun.plays(json_answer({}))
     said = json.dumps(join(closed_playground, "_answer", asking(credential)))
     assert "neptun-notice failure" in said
-    assert [request for request in upstream.requests if request.method == "POST"] == []
+    assert [request for request in neptun.requests if request.method == "POST"] == []
 
 
-def test_a_file_or_an_address_is_taken_from_nobody(closed_playground, upstream):
+def test_a_file_or_an_address_is_taken_from_nobody(closed_playground, neptun):
     """Gradio itself would fetch it."""
-    upstream.plays(json_answer({}))
+    neptun.plays(json_answer({}))
     meta = {"_type": "gradio.FileData"}
-    file = {"path": f"{upstream.url}/secret", "url": f"{upstream.url}/secret", "meta": meta}
+    file = {"path": f"{neptun.url}/secret", "url": f"{neptun.url}/secret", "meta": meta}
     for data in (
         [[{"role": "user", "content": [{"type": "file", "file": file}]}], *asking("")[1:]],
         asking(file),
     ):
         said = join(closed_playground, "_answer", data)
         assert (said["success"], said["output"]["error"]) == (False, "Only text can be sent.")
-    assert [request.path for request in upstream.requests if request.path == "/secret"] == []
+    assert [request.path for request in neptun.requests if request.path == "/secret"] == []
 
 
 def test_junk_is_answered_with_a_sentence(closed_playground):
