@@ -18,6 +18,7 @@
   let current = null;
   let isPrivate = tab.get(PRIVATE) === "1";
   let unkept = false; // something was said in private: this conversation is not kept any more
+  let begun = false; // something was asked, perhaps before all of the page was there
   let running = false;
   let waitingFor = null; // the one thing that the app was asked for
   let writing = Promise.resolve();
@@ -100,6 +101,7 @@
   // The conversation on the page changed, in a frame of an answer or otherwise.
   function changed(transcript, values) {
     const ran = running;
+    begun ||= Boolean(transcript?.length);
     running = transcript?.at(-1)?.metadata?.id === "waiting";
     if (running && !ran) panel()?.note(""); // that was before this question
     if (running && isPrivate) unkept = true;
@@ -250,8 +252,10 @@
   }
 
   // The page has loaded: what a link asks for, or what this tab showed before. A link that was followed here
-  // before, and talked on from, does not come between when the page is loaded again.
+  // before, and talked on from, does not come between when the page is loaded again; nor does either where
+  // somebody asked something already, on a slow network.
   function started() {
+    if (begun) return;
     const names = [...new URLSearchParams(location.search).keys()];
     const isLink = names.some((name) => LINK_NAMES.includes(name));
     const again = ["reload", "back_forward"].includes(performance.getEntriesByType("navigation")[0]?.type);
@@ -259,6 +263,15 @@
     if (tab.get(OPEN)) open(tab.get(OPEN));
     else if (isLink) ask("keeping-link", { query: location.search.slice(1) });
   }
+
+  // A message that is sent: what it begins is not on the page yet.
+  function sending(event) {
+    const sends = event.type === "click" ? "#message .submit-button" : "#message textarea";
+    const box = event.target.closest?.(sends) && document.querySelector("#message textarea");
+    if (box?.value.trim() && (event.type === "click" || (event.key === "Enter" && !event.shiftKey && !event.isComposing))) begun = true;
+  }
+  document.addEventListener("click", sending, true);
+  document.addEventListener("keydown", sending, true);
 
   function setPrivate(on) {
     isPrivate = on;

@@ -14,7 +14,7 @@ from test_page import COOKIE, Visit, sent
 from upstream import Gate, data_lines, forever, sse
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Locator, Page, Route
 
 EVERYTHING_KEPT = """async () => {
     const kept = [JSON.stringify(localStorage), JSON.stringify(sessionStorage), document.cookie];
@@ -138,6 +138,31 @@ def test_a_conversation_outlives_a_reload_and_the_app(page, app_folder, neptun_s
         assert "first" not in visitor.everything_kept()
         assert visitor.page.page_errors == []
 
+
+def test_a_question_that_is_asked_while_the_page_still_loads_is_answered(page, playground, workers_ai):
+    """What this tab showed before is looked for when all is there; it does not come between."""
+    held: list[Route] = []
+    page.route("**/gradio_api/run/predict", lambda route: route.continue_() if held else held.append(route))
+    workers_ai.plays(sse(chunks=[forever('data: {"response":"tick "}\n\n')], gap=0.1))
+    visitor = Keeper(page, playground)
+    visitor.send("first")
+    visitor.listed("first")
+    page.evaluate(STARTED)
+    held[0].continue_()
+    page.wait_for_function("window.hasStarted")
+    page.evaluate("async () => { for (let time = 0; time < 9; time++) await neptun.store.list(); }")
+    visitor.expect(visitor.stop_button).to_be_visible()
+    visitor.expect(visitor.answer).to_contain_text("tick tick")
+    assert visitor.notice.count() == 0
+    visitor.stop_button.click()
+    visitor.rest()
+    visitor.expect(visitor.notice).to_contain_text("Stopped.")
+
+
+STARTED = """() => {
+  const { history } = window.neptun, { started } = history;
+  history.started = () => { started(); window.hasStarted = true; };
+}"""
 
 THOUGHT = sse(
     {"choices": [{"delta": {"reasoning_content": "Hm, <b>."}}]},
