@@ -7,6 +7,7 @@ more than anything else in a visit. Nothing that streams is touched here: packin
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
@@ -18,8 +19,8 @@ ROOM = 32_000_000
 _PAGE = ("/", "/config")
 _NAMED_BY_CONTENT = "/assets/"
 _FILES = (_NAMED_BY_CONTENT, "/static/")
-# What is asked for with one of these gets an answer of its own: a part, nothing new, leave for another origin.
-_OF_ITS_OWN = ("range", "if-range", "if-none-match", "if-modified-since", "origin")
+# What is asked for with one of these gets an answer of its own: a part, or nothing new.
+_OF_ITS_OWN = ("range", "if-range", "if-none-match", "if-modified-since")
 
 Key = tuple[str, bool, bool]
 
@@ -61,7 +62,7 @@ class Packed:
         path = path_of(scope)
         if path in _PAGE:
             await self._packing(scope, receive, send)
-        elif path.startswith(_FILES) and not any(name in Headers(scope=scope) for name in _OF_ITS_OWN):
+        elif path.startswith(_FILES) and _is_for_anybody(Headers(scope=scope)):
             await self._file(path, scope, receive, send)
         else:
             await self._app(scope, receive, send)
@@ -92,7 +93,16 @@ class Packed:
             self._room -= len(body)
             headers = MutableHeaders(raw=start["headers"])
             headers["content-length"] = str(len(body))
+            del headers["access-control-allow-origin"]  # the page's own scripts need no leave
+            del headers["access-control-allow-credentials"]
             self._kept[key] = _File(tuple(headers.raw), body)
+
+
+def _is_for_anybody(headers: Headers) -> bool:
+    """Whether an answer to that request is one for all others: no part, and not for another origin's page."""
+    # A browser names the page's own origin with every script that is a module.
+    origin = urlsplit(headers.get("origin", "")).netloc
+    return origin in ("", headers.get("host")) and not any(name in headers for name in _OF_ITS_OWN)
 
 
 def _whole(bodies: list[Message]) -> bool:

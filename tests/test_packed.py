@@ -56,6 +56,15 @@ def client(site: Any, **options: Any) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
 
 
+async def test_a_script_of_the_page_s_own_names_its_origin_and_is_kept_all_the_same():
+    site = Site()
+    async with client(site) as browser:
+        for _ in range(2):
+            answer = await browser.get("/assets/a.js", headers={"Origin": "http://127.0.0.1"})
+            assert answer.content == SCRIPT
+    assert site.asked == ["/assets/a.js"]
+
+
 @pytest.mark.parametrize("path", ["/assets/index-abc.js", "/static/fonts/a.woff2"])
 async def test_a_file_is_asked_for_once_and_given_as_it_was(path):
     site = Site()
