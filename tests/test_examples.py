@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -88,3 +89,12 @@ def test_one_failure_of_many_does_not_stop_the_others(runs: Runs) -> None:
     assert out.count(" characters") == 3
     assert "/demo error: The far end is not available" in out
     assert "4/4" in err
+
+
+@pytest.mark.parametrize("name", ["route.mts", "mcp.json", "gradio_parallel.py"])
+def test_the_readme_shows_the_example_that_is_run(name: str) -> None:
+    block = re.search(
+        rf"<!-- {re.escape(name)} -->\n```\w+\n(.*?)```\n", (ROOT / "README.md").read_text("utf-8"), re.DOTALL
+    )
+    assert block
+    assert block[1] == (ROOT / "examples" / name).read_text("utf-8")
