@@ -52,6 +52,7 @@ class Runs:
         env = {**os.environ, "PLAYGROUND_URL": self._app.url, "PLAYGROUND_SESSION": key}
         pipe = subprocess.PIPE
         process = subprocess.Popen([*runner, name], cwd=FOLDER, env=env, stdout=pipe, stderr=pipe, text=True)
+        self._stack.enter_context(process)  # waits for its end, and closes its pipes
         self._stack.callback(process.kill)
         return process
 
