@@ -18,6 +18,20 @@ if TYPE_CHECKING:
 COOKIE = "a-cookie-of-the-tests"
 LLAMA = "/accounts/account-of-the-tests/ai/run/@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 MESSAGES = "#conversation [data-testid=user], #conversation [data-testid=bot]"
+# True once nothing in the conversation changed for ten frames in a row and the browser found nothing else to do:
+# Gradio draws the messages of one frame one after the other, and the text may come after the numbers.
+DRAWN = """() => new Promise(done => {
+    const conversation = () => document.querySelector("#conversation").innerHTML;
+    let last = conversation(), still = 0;
+    const look = () => {
+        const now = conversation();
+        still = now === last ? still + 1 : 0;
+        last = now;
+        if (still < 10) requestAnimationFrame(look);
+        else requestIdleCallback(() => done(conversation() === last));
+    };
+    requestAnimationFrame(look);
+})"""
 
 
 class Visit:
@@ -79,9 +93,9 @@ class Visit:
     def rest(self) -> Visit:
         """Wait until the last answer ended."""
         self.expect(self.answer.locator(".neptun-numbers, .neptun-notice")).not_to_have_count(0)
-        # The browser draws each message in its own time: the clock may stand a moment longer than its end.
         self.expect(self.answer.locator(".neptun-waiting")).to_have_count(0)
         self.expect(self.send_button).to_be_visible()
+        self.page.wait_for_function(DRAWN, timeout=60_000)
         return self
 
     def settings(self, panel: str = "Settings") -> Visit:
@@ -621,6 +635,10 @@ all:
 Inline `<i>code</i>` and a formula \\( a<b \\), `$$` alone."""
 
 
+READS = """text => [...document.querySelectorAll("#conversation .bot-row")].at(-1)
+    .querySelector(".bot .md").textContent.includes(text)"""
+
+
 def test_a_reply_is_text_and_stays_what_it_was(visitor, neptun):
     neptun.plays(data_lines(*[MARKUP[at : at + 7] for at in range(0, len(MARKUP), 7)]), data_lines("Yes."))
     visitor.on_neptun().ask("<marquee>Show</marquee> **it**: List<int>")
@@ -637,7 +655,8 @@ def test_a_reply_is_text_and_stays_what_it_was(visitor, neptun):
         'def f(a: list[int]) -> bool:\n\treturn a < [1] and f("</div>")',
         "<i>code</i>",
     ):
-        assert text in answer.locator(".bot .md").first.evaluate("e => e.textContent"), text
+        # Not `to_contain_text`: the blanks of code count.
+        visitor.page.wait_for_function(READS, arg=text, timeout=60_000)
     question = visitor.page.locator("#conversation .user-row").first
     visitor.expect(question).to_contain_text("<marquee>Show</marquee> it: List<int>")
     visitor.expect(question.locator("strong")).to_have_text("it")
