@@ -79,6 +79,7 @@ def test_a_signal_ends_it_in_time_though_streams_are_open(
             assert next(pieces).startswith(b"tick ")
         event = client.post("/gradio_api/call/v2/chat", json=asking).json()["event_id"]
         open_now.enter_context(client.stream("GET", f"/gradio_api/call/chat/{event}"))
+        upstream.arrived(3)  # answers are played in the order in which they are asked for
         waiting = open_now.enter_context(socket.create_connection(("127.0.0.1", app.port), timeout=10))
         body = json.dumps(ASK).encode()
         head = f"POST {CHAT}&backend=neptun HTTP/1.1\r\nHost: localhost\r\nCookie: neptun-session=mine\r\n"

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 COOKIE = "a-cookie-of-the-tests"
 LLAMA = "/accounts/account-of-the-tests/ai/run/@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 MESSAGES = "#conversation [data-testid=user], #conversation [data-testid=bot]"
-# True once nothing in the conversation changed for ten frames in a row and the browser found nothing else to do:
-# Gradio draws the messages of one frame one after the other, and the text may come after the numbers.
+# True once nothing in the conversation changed for ten frames and the browser found nothing else to do: Gradio
+# draws what came with one frame of an answer one after the other, and the text may come after the numbers.
 DRAWN = """() => new Promise(done => {
     const conversation = () => document.querySelector("#conversation").innerHTML;
     let last = conversation(), still = 0;
