@@ -39,10 +39,14 @@
     new MutationObserver((changes) => changes.forEach(changed)).observe(document.documentElement, seen);
   }
 
-  // Bridges to listeners of the app (neptun_demo/ui/bridge.py).
-  const bridges = new Map();
-  neptun.bridge = (name, trigger) => bridges.set(name, trigger);
-  neptun.tell = (name, data) => bridges.get(name)?.(data);
+  // The bridge to listeners of the app (neptun_demo/ui/bridge.py). What is told before it stands waits for it.
+  const waiting = [];
+  let over = (...told) => waiting.push(told);
+  neptun.tell = (name, data) => over(name, data);
+  neptun.bridge = (ends, trigger) => {
+    over = (name, data) => trigger(ends[name], data);
+    waiting.splice(0).forEach((told) => over(...told));
+  };
 
   // One of these is a guard, two are one that was in the text (neptun_demo/ui/display.py).
   const GUARDS = /\u2060(\u2060?)|\ufeff(\ufeff?)/g;

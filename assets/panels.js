@@ -5,8 +5,10 @@
   const { once, word } = window.neptun;
   const PANELS = ["settings", "conversations"];
   const tab = (name) => document.getElementById(`side-tab-${name}`);
+  let chosen = PANELS[0];
 
   function show(name) {
+    chosen = name;
     for (const each of PANELS) {
       const shown = each === name;
       document.getElementById(`side-${each}`)?.toggleAttribute("hidden", !shown);
@@ -14,6 +16,7 @@
       if (tab(each)) tab(each).tabIndex = shown ? 0 : -1;
     }
   }
+
 
   document.addEventListener("click", (event) => {
     const pressed = event.target.closest?.("#side-tabs [role=tab]");
@@ -29,12 +32,16 @@
   });
 
   once("#side-tabs [role=tab]", () => {
+    for (const name of PANELS) tab(name).textContent = word(name);
+    show(chosen);
+  });
+  once("#side-conversations", () => {
     for (const name of PANELS) {
-      tab(name).textContent = word(name);
-      document.getElementById(`side-${name}`)?.setAttribute("role", "tabpanel");
-      document.getElementById(`side-${name}`)?.setAttribute("aria-labelledby", `side-tab-${name}`);
+      const panel = document.getElementById(`side-${name}`);
+      panel.setAttribute("role", "tabpanel");
+      panel.setAttribute("aria-labelledby", `side-tab-${name}`);
     }
-    show(PANELS[0]);
+    show(chosen);
   });
   once("#settings .toggle-button", (handle) => (handle.dataset.name = word("menu")));
 
@@ -64,5 +71,14 @@
     return Boolean(handle);
   }
 
-  Object.assign(window.neptun, { showPanel: show, uncover });
+  // Once the page stands: the side bar is open where there is room for it; on a phone it would cover the page.
+  // The panels are more work to draw than all the rest, and a first question needs none of them: they stand in
+  // an accordion of Gradio's, whose content is drawn when it is opened.
+  function openSide() {
+    if (innerWidth >= 1024) document.querySelector("#settings:not(.open) .toggle-button")?.click();
+    const open = () => document.querySelector("#side-panels > .label-wrap:not(.open)")?.click();
+    (window.requestIdleCallback ?? setTimeout)(open, { timeout: 2000 }); // Safari has no such callback
+  }
+
+  Object.assign(window.neptun, { showPanel: show, uncover, openSide });
 })();

@@ -56,10 +56,9 @@
   function openSettings(selector) {
     window.neptun.showPanel("settings");
     document.querySelector("#settings:not(.open) .toggle-button")?.click();
-    once("#settings.open", () => {
-      const control = document.querySelector(selector);
-      control?.scrollIntoView({ block: "center" });
-      control?.focus();
+    once(`#settings.open ${selector}`, (control) => {
+      control.scrollIntoView({ block: "center" });
+      control.focus();
     });
   }
   window.neptun.openSettings = openSettings;

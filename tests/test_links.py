@@ -228,6 +228,6 @@ def test_a_bare_list_leaves_the_controls_but_for_its_system_prompt():
 
 def settings_for(document: Document, origin: str, **standing: Any) -> tuple[Settings, list[str]]:
     with gr.Blocks():
-        keeping = Keeping(CHAT, build_controls(CHAT))
+        keeping = Keeping(CHAT, build_controls(CHAT), Bridge())
     values = {"backend": "offline", "model": "offline-guide", "temporary": True, **standing}
     return keeping._settings(document, origin, [values.get(name) for name in CHOSEN])

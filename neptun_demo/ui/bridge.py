@@ -1,27 +1,45 @@
-"""An unseen component by which the page's own script triggers a listener of the app.
+"""An unseen component by which the page's own script triggers listeners of the app.
 
-In the browser: `window.neptun.tell(elem_id, data)`. Here: `bridge(elem_id).submit(listener)`, which gets *data*
+In the browser: `window.neptun.tell(name, data)`. Here: `bridge.end(name)(listener, …)`; the listener gets *data*
 as `gr.EventData` (`told()`). What is told comes from a browser: a listener checks it.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 
-_ON_LOAD = """window.neptun.bridge("{elem_id}", (data) => trigger("submit", data))"""
+# A page has one bridge: its parts make a page slow to draw. Each end is an event that `gr.HTML` has and never
+# triggers itself.
+_ENDS = {
+    "next-step": "submit",
+    "keeping-open": "select",
+    "keeping-link": "input",
+    "keeping-copy": "copy",
+    "keeping-markdown": "download",
+    "keeping-json": "edit",
+    "keeping-new": "clear",
+    "inspector-look": "apply",
+    "inspector-recall": "retry",
+    "inspector-save": "release",
+}
+
+_ON_LOAD = f"window.neptun.bridge({json.dumps(_ENDS)}, trigger)"
 
 
-def bridge(elem_id: str) -> gr.HTML:
-    """The end of a bridge in this page; *elem_id* is its name on both sides."""
-    return gr.HTML(
-        "",
-        elem_id=elem_id,
-        elem_classes="neptun-bridge",
-        padding=False,
-        js_on_load=_ON_LOAD.format(elem_id=elem_id),
-    )
+class Bridge:
+    """The bridge of a page, built where it is made."""
+
+    def __init__(self) -> None:
+        self._html = gr.HTML("", elem_classes="neptun-bridge", padding=False, js_on_load=_ON_LOAD)
+
+    def end(self, name: str) -> Callable[..., Any]:
+        """The event by which listeners are told what is told to *name*."""
+        event: Callable[..., Any] = getattr(self._html, _ENDS[name])
+        return event
 
 
 def told(event: gr.EventData, name: str) -> str:

@@ -13,6 +13,7 @@ from neptun_demo.gradio_api import add_api
 
 from .answering import Answering
 from .blocks import Page
+from .bridge import Bridge
 from .comparing.tab import Compare
 from .connecting.panel import build_connect
 from .inspector.panel import Inspector
@@ -43,12 +44,6 @@ SCRIPTS = (
 )
 STYLES = ("page.css", "talk.css", "connect.css", "inspector.css", "keeping.css", "compare.css")
 
-# The side bar is open where there is room for it; on a phone it would cover the page.
-OPEN_SETTINGS = """() => {
-    const closed = document.querySelector("#settings:not(.open) .toggle-button");
-    if (window.innerWidth >= 1024) closed?.click();
-}"""
-
 _AT_ONCE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
 
 
@@ -58,24 +53,28 @@ def build(chat: Chat) -> gr.Blocks:
     records = Records()
     answering = Answering(chat, records)
     with page:
+        bridge = Bridge()
         with gr.Sidebar(label="Settings", open=False, elem_id="settings"):
             gr.HTML(_panels(), elem_id="side-tabs", padding=False, apply_default_css=False)
-            with gr.Column(elem_id="side-settings"):
-                connect = build_connect(chat)
-            with gr.Column(elem_id="side-conversations"):
-                keeping = Keeping(chat, connect.controls)
+            # Closed: it is drawn when it is wanted, or when nothing else is to be done (`assets/panels.js`).
+            with gr.Accordion("", open=False, elem_id="side-panels"):
+                with gr.Column(elem_id="side-settings"):
+                    connect = build_connect(chat)
+                with gr.Column(elem_id="side-conversations"):
+                    keeping = Keeping(chat, connect.controls, bridge)
         gr.HTML(_header(), elem_id="header", padding=False)
         keeping.notes()
         with gr.Tabs(elem_id="ways") as ways:
             with gr.Tab(label("chat"), id="chat", elem_id="chat"):
-                talk = Talk(answering, connect.controls)
+                talk = Talk(answering, connect.controls, bridge)
             with gr.Tab(label("compare"), id="compare", elem_id="compare"):
                 Compare(answering, connect, talk.chatbot, ways)
-        Inspector(chat, records, talk.chatbot, connect.controls, page)
+        inspector = Inspector(chat, records, talk.chatbot, connect.controls, bridge)
+        page.unload(inspector.forget)
         connect.listen(page)
         keeping.listen(talk.chatbot, talk.textbox, connect.looked)
         connect.after([*talk.ended, *keeping.filled])
-        page.load(None, js=OPEN_SETTINGS, **_AT_ONCE)
+        page.load(None, js="() => window.neptun.openSide()", **_AT_ONCE)
         add_api(chat)
     return page
 

@@ -18,7 +18,7 @@ from gradio.components.chatbot import ExampleMessage
 from neptun_demo.contract import is_blank
 
 from .answering import Answering, is_running
-from .bridge import bridge, told
+from .bridge import Bridge, told
 from .chatbot import Chatbot
 from .connecting.controls import Controls
 from .connecting.panel import first_visit
@@ -92,9 +92,10 @@ class Talk(gr.ChatInterface):
     conversation was cut back: what follows an answer is chained to them.
     """
 
-    def __init__(self, answering: Answering, controls: Controls) -> None:
+    def __init__(self, answering: Answering, controls: Controls, bridge: Bridge) -> None:
         self._answering = answering
         self._controls = controls
+        self._bridge = bridge
         self.ended: list[Any] = []
         super().__init__(
             self._answer,
@@ -129,11 +130,11 @@ class Talk(gr.ChatInterface):
         """Listeners of our own instead of ChatInterface's."""
         # What ended an answer, if somebody did. It is written by the browser alone.
         cause = gr.Textbox(value="", visible=False)
-        bot, box, next_step = self.chatbot, self.textbox, bridge("next-step")
+        bot, box = self.chatbot, self.textbox
         bot.examples = examples_of(self._answering.chat.default_backend)
         self._controls.backend.change(None, [self._controls.backend], [bot], js=EXAMPLES, **_AT_ONCE)
         cap = self._controls.max_tokens
-        raised = next_step.submit(_raise_cap, [cap], [cap], **_AT_ONCE)
+        raised = self._bridge.end("next-step")(_raise_cap, [cap], [cap], **_AT_ONCE)
         asking = [
             box.submit(_send, [box, bot], [box, bot], **_AT_ONCE),
             bot.retry(_ask_again, [bot], [box, bot], **_AT_ONCE),

@@ -17,7 +17,7 @@ from neptun_demo.chat import Chat, Options
 from neptun_demo.errors import Refused
 from neptun_demo.models import TITLES
 from neptun_demo.snippets import LANGUAGES, TARGETS
-from neptun_demo.ui.bridge import bridge, told
+from neptun_demo.ui.bridge import Bridge, told
 from neptun_demo.ui.connecting.controls import Controls
 from neptun_demo.ui.connecting.question import set_now
 from neptun_demo.ui.inspector.records import Record, Records
@@ -51,12 +51,11 @@ _SAVE = "(text) => window.neptun.saveRecord(text)"
 class Inspector:
     """The side bar, for the answers that *records* keeps.
 
-    Without a record, code is made from *conversation* and *controls*. To be made inside of *page*, which
-    forgets the records of a session when that ends.
+    Without a record, code is made from *conversation* and *controls*. What is wanted comes over *bridge*.
     """
 
     def __init__(
-        self, chat: Chat, records: Records, conversation: gr.Chatbot, controls: Controls, page: gr.Blocks
+        self, chat: Chat, records: Records, conversation: gr.Chatbot, controls: Controls, bridge: Bridge
     ) -> None:
         self._chat = chat
         self._records = records
@@ -65,11 +64,12 @@ class Inspector:
             view = gr.HTML("", elem_id="inspector-view", padding=False, apply_default_css=False)
         # Written by the app, read by the script: it is never drawn.
         file = gr.Textbox(value="", visible=False)
-        bridge("inspector-look").submit(self._look, None, [view], **_LISTENER)
-        bridge("inspector-recall").submit(self._recall, [conversation, *controls.chosen], [view], **_LISTENER)
-        written = bridge("inspector-save").submit(self._save, None, [file], **_LISTENER)
+        bridge.end("inspector-look")(self._look, None, [view], **_LISTENER)
+        bridge.end("inspector-recall")(
+            self._recall, [conversation, *controls.chosen], [view], **_LISTENER
+        )
+        written = bridge.end("inspector-save")(self._save, None, [file], **_LISTENER)
         written.success(None, [file], None, js=_SAVE, **_LISTENER)
-        page.unload(self._forget)
 
     def _look(self, event: gr.EventData, request: gr.Request) -> str:
         """The view that is wanted of the answer that is wanted."""
@@ -96,7 +96,8 @@ class Inspector:
         record = self._records.find(request.session_hash, told(event, "answer"))
         return saved(record) if record else ""
 
-    def _forget(self, request: gr.Request) -> None:
+    def forget(self, request: gr.Request) -> None:
+        """Forget the records of a session, which has ended."""
         self._records.forget(request.session_hash)
 
     def _drawn(self, record: Record, name: str, event: gr.EventData) -> str:

@@ -17,7 +17,7 @@ from gradio.components import Component
 
 from neptun_demo.chat import Chat
 from neptun_demo.errors import Refused
-from neptun_demo.ui.bridge import bridge, told
+from neptun_demo.ui.bridge import Bridge, told
 from neptun_demo.ui.connecting.controls import AT_ONCE, Controls
 from neptun_demo.ui.connecting.question import CHOSEN
 from neptun_demo.ui.turn import Transcript
@@ -43,19 +43,17 @@ _SHOWN = f"""(...given) => {{
 
 
 class Keeping:
-    """The panel. It is drawn where this is made; `listen()` connects it with a conversation.
+    """The panel. It is drawn where this is made; `listen()` connects it with a conversation, over *bridge*.
 
     *filled* are the events (`.success`) after each of which the controls may stand otherwise than before.
     """
 
-    def __init__(self, chat: Chat, controls: Controls) -> None:
+    def __init__(self, chat: Chat, controls: Controls, bridge: Bridge) -> None:
         self._chat = chat
         self._controls = controls
         self.filled: list[Any] = []
         _drawn("keeping", "mount")
-        self._ends = {
-            name: bridge(f"keeping-{name}") for name in ("open", "link", "copy", "markdown", "json", "new")
-        }
+        self._bridge = bridge
         # What the app has to say to the script, as JSON.
         self._said = gr.Textbox(value="", visible=False)
 
@@ -65,18 +63,18 @@ class Keeping:
 
     def listen(self, bot: gr.Chatbot, box: Component, loaded: Any) -> None:
         """Keep what *bot* shows. *loaded* is the page's last event at load that sets controls."""
-        ends, said, values = self._ends, self._said, self._controls.chosen
+        end, said, values = self._bridge.end, self._said, self._controls.chosen
         controls: list[Component] = [self._controls.backend, *self._controls.changing]
         bot.change(None, [bot, *values], None, js=_SHOWN % "changed", **AT_ONCE)
         bot.clear(None, None, None, js="() => window.neptun.history.left()", **AT_ONCE)
         new = "() => { window.neptun.history.left(); return [[]]; }"
-        ends["new"].submit(None, None, [bot], js=new, **AT_ONCE)
-        ends["json"].submit(None, [bot, *values], None, js=_SHOWN % "exportJson", **AT_ONCE)
+        end("keeping-new")(None, None, [bot], js=new, **AT_ONCE)
+        end("keeping-json")(None, [bot, *values], None, js=_SHOWN % "exportJson", **AT_ONCE)
         asked = [
-            ends["open"].submit(self._open, values, [said, bot, box, *controls], **AT_ONCE),
-            ends["link"].submit(self._follow, None, [said, box, *controls], **AT_ONCE),
-            ends["copy"].submit(self._copy, [box, *values], [said], **AT_ONCE),
-            ends["markdown"].submit(self._markdown, [bot, *values], [said], **AT_ONCE),
+            end("keeping-open")(self._open, values, [said, bot, box, *controls], **AT_ONCE),
+            end("keeping-link")(self._follow, None, [said, box, *controls], **AT_ONCE),
+            end("keeping-copy")(self._copy, [box, *values], [said], **AT_ONCE),
+            end("keeping-markdown")(self._markdown, [bot, *values], [said], **AT_ONCE),
         ]
         for event in asked:
             event.success(None, [said, bot, *values], None, js=_SHOWN % "heard", **AT_ONCE)
