@@ -44,7 +44,7 @@
   let over = (...told) => waiting.push(told);
   neptun.tell = (name, data) => over(name, data);
   neptun.bridge = (ends, trigger) => {
-    over = (name, data) => trigger(ends[name], data);
+    over = (name, data) => ends.includes(name) && trigger(name, data);
     waiting.splice(0).forEach((told) => over(...told));
   };
 

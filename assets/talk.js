@@ -46,8 +46,8 @@
 
   // The next steps of a notice. Only links that the page itself drew have that class.
   const STEPS = {
-    retry: () => tell("next-step", { step: "retry" }),
-    raise: () => tell("next-step", { step: "raise" }),
+    retry: () => tell("retry", { step: "retry" }),
+    raise: () => tell("retry", { step: "raise" }),
     credential: () => openSettings("#credential input"),
     model: () => openSettings("#model input"),
     settings: () => openSettings("#side-tab-settings"),

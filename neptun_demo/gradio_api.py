@@ -79,9 +79,10 @@ Value = TypeVar("Value")
 def add_api(chat: Chat) -> None:
     """Add the API to the Blocks that are being built."""
     with gr.Column(visible=False):
-        _add_chat(chat)
-        _add_complete(chat)
-        _add_models(chat)
+        shown = _Shown()
+        _add_chat(chat, shown)
+        _add_complete(chat, shown)
+        _add_models(chat, shown)
 
 
 async def wrong_call(request: Request, error: Exception) -> Response:
@@ -100,7 +101,51 @@ WRONG_CALLS = {TypeError: wrong_call, KeyError: wrong_call}
 """Exception handlers of the application that serves the API."""
 
 
-def _add_chat(chat: Chat) -> None:
+class _Shown:
+    """What "Use via API" shows of the parameters; a value is the default. Each component once, and none of them
+    drawn: whatever a page has makes it slower to open."""
+
+    def __init__(self) -> None:
+        self.trigger = gr.Button(visible=False)  # any listener needs something that triggers it
+        self.question = gr.Textbox(label="The question", visible=False)
+        self.conversation = gr.JSON(label="The conversation", visible=False)
+        self.backend = gr.Dropdown(["", *TITLES], value="", label="Back end", visible=False)
+        self.parameters: list[Component] = [
+            self.backend,
+            gr.Textbox(value="", label="Model", visible=False),
+            gr.Textbox(value="", label="Cookie or playground key", visible=False),
+            gr.Textbox(value="", label="System prompt", visible=False),
+            gr.Number(value=-1, precision=0, label="Chat id", visible=False),
+            gr.Checkbox(value=True, label="Temporary chat", visible=False),
+            gr.Number(precision=0, label="Max tokens", visible=False),
+            gr.Number(label="Temperature", visible=False),
+            gr.Number(label="Top p", visible=False),
+            gr.JSON(label="More parameters", visible=False),
+        ]
+        self.answer = gr.JSON(label="The answer", visible=False)
+        self.models = gr.JSON(label="The models", visible=False)
+
+    def listen(
+        self,
+        listener: Callable[..., Any],
+        inputs: list[Component],
+        outputs: list[Component],
+        name: str,
+        words: str,
+    ) -> None:
+        self.trigger.click(
+            listener,
+            inputs,
+            outputs,
+            api_name=name,
+            api_description=words,
+            concurrency_limit=None,
+            preprocess=False,  # a wrong value is refused by us, with a sentence
+            postprocess=False,
+        )
+
+
+def _add_chat(chat: Chat, shown: _Shown) -> None:
     async def answer(  # noqa: PLR0913, PLR0917 - its parameters are those of the API
         request: gr.Request,
         message: Any,
@@ -129,11 +174,11 @@ def _add_chat(chat: Chat) -> None:
             raise gr.Error(error.message, print_exception=False) from error
 
     turns = gr.State([])
-    inputs = [gr.Textbox(label="The question"), *_parameters(), turns]
-    _listen(answer, inputs, [gr.JSON(label="The answer"), turns], "chat", CHAT)
+    inputs = [shown.question, *shown.parameters, turns]
+    shown.listen(answer, inputs, [shown.answer, turns], "chat", CHAT)
 
 
-def _add_complete(chat: Chat) -> None:
+def _add_complete(chat: Chat, shown: _Shown) -> None:
     async def complete(  # noqa: PLR0913, PLR0917 - its parameters are those of the API
         messages: Any,
         backend: Any = "",
@@ -157,19 +202,18 @@ def _add_complete(chat: Chat) -> None:
         except PlaygroundError as error:
             raise gr.Error(error.message, print_exception=False) from error
 
-    inputs = [gr.JSON(label="The conversation"), *_parameters()]
-    _listen(complete, inputs, [gr.JSON(label="The answer")], "complete", COMPLETE)
+    inputs = [shown.conversation, *shown.parameters]
+    shown.listen(complete, inputs, [shown.answer], "complete", COMPLETE)
 
 
-def _add_models(chat: Chat) -> None:
+def _add_models(chat: Chat, shown: _Shown) -> None:
     def models(backend: Any = "") -> dict[str, Any]:
         try:
             return _rows(chat, _text("backend", backend).strip())
         except PlaygroundError as error:
             raise gr.Error(error.message, print_exception=False) from error
 
-    inputs: list[Component] = [gr.Dropdown(["", *TITLES], value="", label="Back end")]
-    _listen(models, inputs, [gr.JSON(label="The models")], "models", MODELS)
+    shown.listen(models, [shown.backend], [shown.models], "models", MODELS)
 
 
 def _rows(chat: Chat, backend: str) -> dict[str, Any]:
@@ -180,38 +224,6 @@ def _rows(chat: Chat, backend: str) -> dict[str, Any]:
         "models": [described(model) for name in names for model in chat.catalogue.rows(name)],
         "live": [name for name in names if chat.catalogue.is_live(name)],
     }
-
-
-def _listen(
-    listener: Callable[..., Any], inputs: list[Component], outputs: list[Component], name: str, words: str
-) -> None:
-    # Any listener needs something that triggers it; nobody sees this one.
-    gr.Button(visible=False).click(
-        listener,
-        inputs,
-        outputs,
-        api_name=name,
-        api_description=words,
-        concurrency_limit=None,
-        preprocess=False,  # a wrong value is refused by us, with a sentence
-        postprocess=False,
-    )
-
-
-def _parameters() -> list[Component]:
-    """What is shared by `/chat` and `/complete`, as "Use via API" describes it; a value is the default."""
-    return [
-        gr.Dropdown(["", *TITLES], value="", label="Back end"),
-        gr.Textbox(value="", label="Model"),
-        gr.Textbox(value="", label="Cookie or playground key"),
-        gr.Textbox(value="", label="System prompt"),
-        gr.Number(value=-1, precision=0, label="Chat id"),
-        gr.Checkbox(value=True, label="Temporary chat"),
-        gr.Number(precision=0, label="Max tokens"),
-        gr.Number(label="Temperature"),
-        gr.Number(label="Top p"),
-        gr.JSON(label="More parameters"),
-    ]
 
 
 def _options(

@@ -12,20 +12,20 @@ from typing import Any
 
 import gradio as gr
 
-# A page has one bridge: its parts make a page slow to draw. Each end is an event that `gr.HTML` has and never
-# triggers itself.
-_ENDS = {
-    "next-step": "submit",
-    "keeping-open": "select",
-    "keeping-link": "input",
-    "keeping-copy": "copy",
-    "keeping-markdown": "download",
-    "keeping-json": "edit",
-    "keeping-new": "clear",
-    "inspector-look": "apply",
-    "inspector-recall": "retry",
-    "inspector-save": "release",
-}
+# A page has one bridge: each component makes it slower to open. `retry` is an event that `gr.HTML` has, as
+# `gr.on` wants it; to have the others it must find their names in what it is given to run.
+_ENDS = (
+    "retry",
+    "keeping-open",
+    "keeping-link",
+    "keeping-copy",
+    "keeping-markdown",
+    "keeping-json",
+    "keeping-new",
+    "inspector-look",
+    "inspector-recall",
+    "inspector-save",
+)
 
 _ON_LOAD = f"window.neptun.bridge({json.dumps(_ENDS)}, trigger)"
 
@@ -38,7 +38,7 @@ class Bridge:
 
     def end(self, name: str) -> Callable[..., Any]:
         """The event by which listeners are told what is told to *name*."""
-        event: Callable[..., Any] = getattr(self._html, _ENDS[name])
+        event: Callable[..., Any] = getattr(self._html, name)
         return event
 
 

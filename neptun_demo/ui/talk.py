@@ -88,8 +88,7 @@ def message_box(elem_id: str, *, autofocus: bool = True) -> gr.Textbox:
 class Talk(gr.ChatInterface):
     """Chatbot and message box, answered by *answering* as *controls* say.
 
-    *ended* are the dependencies after each of which an answer has just ended, however it did, or the
-    conversation was cut back: what follows an answer is chained to them.
+    *ended* are the events (`.success`) after each of which an answer has just ended, however it did.
     """
 
     def __init__(self, answering: Answering, controls: Controls, bridge: Bridge) -> None:
@@ -130,22 +129,16 @@ class Talk(gr.ChatInterface):
         """Listeners of our own instead of ChatInterface's."""
         # What ended an answer, if somebody did. It is written by the browser alone.
         cause = gr.Textbox(value="", visible=False)
-        bot, box = self.chatbot, self.textbox
+        bot, box, cap = self.chatbot, self.textbox, self._controls.max_tokens
         bot.examples = examples_of(self._answering.chat.default_backend)
         self._controls.backend.change(None, [self._controls.backend], [bot], js=EXAMPLES, **_AT_ONCE)
-        cap = self._controls.max_tokens
-        raised = self._bridge.end("next-step")(_raise_cap, [cap], [cap], **_AT_ONCE)
-        asking = [
-            box.submit(_send, [box, bot], [box, bot], **_AT_ONCE),
-            bot.retry(_ask_again, [bot], [box, bot], **_AT_ONCE),
-            bot.edit(_edit, [bot], [box, bot], **_AT_ONCE),
-            raised.success(_ask_again, [bot], [box, bot], **_AT_ONCE),
-        ]
-        answering = [self._answered(event, cause) for event in asking]
-        box.stop(None, None, [cause], js="() => 'stopped'", cancels=answering, **_AT_ONCE)
-        cleared = bot.clear(None, None, [cause], js="() => 'cleared'", cancels=answering, **_AT_ONCE)
-        undone = bot.undo(_take_back, [bot], [box, bot], **_AT_ONCE)
-        self.ended += [cleared.success, undone.success]
+        # One listener for every way to ask: the more there are, the longer a page takes to open.
+        asked_by = [box.submit, bot.retry, bot.edit, self._bridge.end("retry")]
+        asking = gr.on(asked_by, _ask, [box, bot, cap], [box, bot, cap], **_AT_ONCE)
+        answering = self._answered(asking, cause)
+        box.stop(None, None, [cause], js="() => 'stopped'", cancels=[answering], **_AT_ONCE)
+        bot.clear(None, None, [cause], js="() => 'cleared'", cancels=[answering], **_AT_ONCE)
+        bot.undo(_take_back, [bot], [box, bot], **_AT_ONCE)
         bot.example_select(_fill_in, None, [box], **_AT_ONCE).then(None, js=FOCUS, **_AT_ONCE)
 
     def _answered(self, asking: Any, cause: gr.Textbox) -> Any:
@@ -160,9 +153,8 @@ class Talk(gr.ChatInterface):
         asking.failure(not_sent, [bot], [bot], **_AT_ONCE)
         ended = answering.failure(self._answering.broken_off, [bot, cause], [bot], **_AT_ONCE)
         # Only then: a question that is sent before would be overwritten by what comes from there.
-        for after in (ended.success, ended.failure):
-            after(None, None, [box], js=REST, **_AT_ONCE)
-        self.ended += [answering.success, ended.success]
+        ended.then(None, None, [box], js=REST, **_AT_ONCE)
+        self.ended = [answering.success, ended.success]
         return answering
 
 
@@ -192,6 +184,22 @@ def _rest() -> Any:
     return gr.update(submit_btn=SEND, stop_btn=False)
 
 
+def _ask(text: str, transcript: Transcript, cap: float, asked: gr.EventData) -> tuple[Any, Any, Any]:
+    """The message box, the conversation up to what is to be answered now, and the cap on output tokens.
+
+    A message is sent or changed, or an answer is wanted again: as it was asked, or with twice the cap, which
+    the slider keeps within its range.
+    """
+    match asked.target:
+        case gr.Textbox():
+            return *_send(text, transcript), gr.skip()
+        case gr.Chatbot() if "previous_value" in (asked._data or {}):  # noqa: SLF001 - see `told()`
+            return *_edit(transcript, gr.EditData(asked.target, asked._data)), gr.skip()  # noqa: SLF001
+        case _:
+            again = gr.update(value=2 * int(cap)) if told(asked, "step") == "raise" else gr.skip()
+            return *_ask_again(transcript), again
+
+
 def _send(text: str, transcript: Transcript) -> tuple[Any, Any]:
     """The message at the end of the conversation. A blank one, or one amid an answer, stays in the box."""
     if is_blank(text or "") or is_running(transcript):
@@ -203,11 +211,6 @@ def _ask_again(transcript: Transcript) -> tuple[Any, Transcript]:
     """The conversation without its last answer."""
     question = last_question(transcript)
     return (_busy(), transcript[: question + 1]) if question is not None else (_rest(), transcript)
-
-
-def _raise_cap(cap: float, step: gr.EventData) -> Any:
-    """Twice the cap on output tokens, where that is the next step; the slider keeps it within its range."""
-    return gr.update(value=2 * int(cap)) if told(step, "step") == "raise" else gr.skip()
 
 
 def _edit(transcript: Transcript, edited: gr.EditData) -> tuple[Any, Any]:
