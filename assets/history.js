@@ -161,14 +161,17 @@
     return true;
   }
 
-  async function ask(name, data, record = null) {
+  // What can be *wanted*: that the page shows a document or follows a link, or that it is written as either.
+  const END = { open: "keeping-fill", link: "keeping-fill", copy: "keeping-write", markdown: "keeping-write" };
+
+  async function ask(wanted, data, record = null) {
     if (waitingFor) return;
-    waitingFor = { name, record, patience: setTimeout(unheard, PATIENCE) };
-    tell(name, data);
+    waitingFor = { wanted, record, patience: setTimeout(unheard, PATIENCE) };
+    tell(END[wanted], { ...data, wanted });
   }
 
   async function openText(given, origin, record) {
-    if (await atRest()) ask("keeping-open", { document: given, origin }, record);
+    if (await atRest()) ask("open", { document: given, origin }, record);
   }
 
   async function open(id) {
@@ -189,10 +192,10 @@
 
   // The app answered: *reply* is what it said, the rest is what the page shows now.
   function heard(reply, transcript, values) {
-    const { name, record } = waitingFor ?? {};
+    const { wanted, record } = waitingFor ?? {};
     waited();
     const said = JSON.parse(reply || "{}");
-    if (said.title !== undefined && name === "keeping-open") {
+    if (said.title !== undefined && wanted === "open") {
       const messages = messagesOf(transcript);
       const asked = questionsIn(messages);
       show(record ? { ...record, said: JSON.stringify(messages), asked } : { id: store.newId(), title: said.title });
@@ -210,7 +213,7 @@
 
   // The app refused, or is gone. An answer that comes all the same must not be kept in another one's place.
   function unheard() {
-    if (waitingFor?.name === "keeping-open") current = null;
+    if (waitingFor?.wanted === "open") current = null;
     waited();
     panel()?.note(word("not_taken"));
   }
@@ -235,7 +238,7 @@
     download(`${JSON.stringify(documentOf(messages, values), null, 2)}\n`, "application/json", "json");
   }
 
-  const exportMarkdown = () => ask("keeping-markdown", { title: current?.title ?? "" });
+  const exportMarkdown = () => ask("markdown", { title: current?.title ?? "" });
 
   async function importFile(file, largest) {
     if (file.size > largest) return panel()?.note(word("too_large"));
@@ -261,7 +264,7 @@
     const again = ["reload", "back_forward"].includes(performance.getEntriesByType("navigation")[0]?.type);
     if (isLink && !again) tab.set(OPEN, null);
     if (tab.get(OPEN)) open(tab.get(OPEN));
-    else if (isLink) ask("keeping-link", { query: location.search.slice(1) });
+    else if (isLink) ask("link", { query: location.search.slice(1) });
   }
 
   // A message that is sent: what it begins is not on the page yet.
@@ -285,7 +288,7 @@
     // Whether what the chat shows can be opened again, once it has been left.
     isKept: () => writing.then(() => Boolean(current?.seen) && !unkept),
     left: () => show(null),
-    copyLink: () => ask("keeping-copy", {}),
+    copyLink: () => ask("copy", {}),
     json: () => tell("keeping-json", {}),
     rename: (id, title) => {
       if (current?.id === id) Object.assign(current, { title, named: true });

@@ -77,7 +77,7 @@
   function openSide() {
     if (innerWidth >= 1024) document.querySelector("#settings:not(.open) .toggle-button")?.click();
     const open = () => document.querySelector("#side-panels > .label-wrap:not(.open)")?.click();
-    (window.requestIdleCallback ?? setTimeout)(open, { timeout: 2000 }); // Safari has no such callback
+    setTimeout(() => (window.requestIdleCallback ?? setTimeout)(open, { timeout: 1000 }), 400); // Safari has none
   }
 
   Object.assign(window.neptun, { showPanel: show, uncover, openSide });

@@ -17,6 +17,7 @@ from neptun_demo.catalogue import Catalogue
 from neptun_demo.chat import Chat
 from neptun_demo.errors import Refused
 from neptun_demo.settings import load
+from neptun_demo.ui.bridge import Bridge
 from neptun_demo.ui.connecting.controls import CHANGING, build_controls
 from neptun_demo.ui.connecting.question import CHOSEN
 from neptun_demo.ui.keeping.document import Document, Said, Settings

@@ -1,7 +1,7 @@
 """An unseen component by which the page's own script triggers listeners of the app.
 
-In the browser: `window.neptun.tell(name, data)`. Here: `bridge.end(name)(listener, …)`; the listener gets *data*
-as `gr.EventData` (`told()`). What is told comes from a browser: a listener checks it.
+In the browser: `window.neptun.tell(name, data)`. Here: `bridge.end(name)(listener, …)`; the listener gets
+*data* as `gr.EventData` (`told()`). What is told comes from a browser: a listener checks it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,8 @@ import gradio as gr
 # `gr.on` wants it; to have the others it must find their names in what it is given to run.
 _ENDS = (
     "retry",
-    "keeping-open",
-    "keeping-link",
-    "keeping-copy",
-    "keeping-markdown",
+    "keeping-fill",
+    "keeping-write",
     "keeping-json",
     "keeping-new",
     "inspector-look",

@@ -164,8 +164,7 @@ def listen(chat: Chat, controls: Controls) -> None:
     chosen, changing = controls.chosen, controls.changing
     # `.input`: `.change` would also run when the page itself sets the value.
     controls.backend.input(choose_backend, chosen, changing, **AT_ONCE)
-    for control in (controls.model, controls.temporary):
-        control.input(choose, chosen, changing, **AT_ONCE)
+    gr.on([controls.model.input, controls.temporary.input], choose, chosen, changing, **AT_ONCE)
     # While one is on its way, of all that follow only the last is asked: a slider that is drawn costs little.
     moved = [getattr(controls, name).change for name in VALUES]
     gr.on(moved, tell, chosen, [controls.sent], trigger_mode="always_last", **AT_ONCE)

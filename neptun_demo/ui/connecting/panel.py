@@ -83,8 +83,7 @@ class Connect:
     def _listen_to_the_button(self) -> None:
         credential, found = self.controls.credential, self._found
         pressed = [self._check.click, credential.submit]
-        for press in pressed:
-            press(None, [credential], [found], js=_CHECKING, **AT_ONCE)
+        gr.on(pressed, None, [credential], [found], js=_CHECKING, **AT_ONCE)
         checking = gr.on(
             pressed,
             self._checked,

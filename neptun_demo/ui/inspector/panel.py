@@ -65,9 +65,7 @@ class Inspector:
         # Written by the app, read by the script: it is never drawn.
         file = gr.Textbox(value="", visible=False)
         bridge.end("inspector-look")(self._look, None, [view], **_LISTENER)
-        bridge.end("inspector-recall")(
-            self._recall, [conversation, *controls.chosen], [view], **_LISTENER
-        )
+        bridge.end("inspector-recall")(self._recall, [conversation, *controls.chosen], [view], **_LISTENER)
         written = bridge.end("inspector-save")(self._save, None, [file], **_LISTENER)
         written.success(None, [file], None, js=_SAVE, **_LISTENER)
 

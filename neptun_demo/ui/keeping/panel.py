@@ -70,17 +70,23 @@ class Keeping:
         new = "() => { window.neptun.history.left(); return [[]]; }"
         end("keeping-new")(None, None, [bot], js=new, **AT_ONCE)
         end("keeping-json")(None, [bot, *values], None, js=_SHOWN % "exportJson", **AT_ONCE)
-        asked = [
-            end("keeping-open")(self._open, values, [said, bot, box, *controls], **AT_ONCE),
-            end("keeping-link")(self._follow, None, [said, box, *controls], **AT_ONCE),
-            end("keeping-copy")(self._copy, [box, *values], [said], **AT_ONCE),
-            end("keeping-markdown")(self._markdown, [bot, *values], [said], **AT_ONCE),
-        ]
-        for event in asked:
+        filling = end("keeping-fill")(self._fill, values, [said, bot, box, *controls], **AT_ONCE)
+        writing = end("keeping-write")(self._write, [bot, box, *values], [said], **AT_ONCE)
+        for event in (filling, writing):
             event.success(None, [said, bot, *values], None, js=_SHOWN % "heard", **AT_ONCE)
             event.failure(None, None, None, js="() => window.neptun.history.unheard()", **AT_ONCE)
-        self.filled += [asked[0].success, asked[1].success]
+        self.filled.append(filling.success)
         loaded.then(None, None, None, js="() => window.neptun.history.started()", **AT_ONCE)
+
+    def _fill(self, event: gr.EventData, *values: Any) -> list[Any]:
+        """The page as a document or a link has it."""
+        return self._follow(event) if told(event, "wanted") == "link" else self._open(event, *values)
+
+    def _write(self, event: gr.EventData, transcript: Transcript, prompt: str, *values: Any) -> str:
+        """The page as a link or a Markdown file."""
+        if told(event, "wanted") == "copy":
+            return self._copy(prompt, *values)
+        return self._markdown(event, transcript, *values)
 
     def _open(self, event: gr.EventData, *values: Any) -> list[Any]:
         """The conversation of a document, kept here or from a file, in the place of the one that is shown."""
@@ -108,10 +114,10 @@ class Keeping:
         try:
             query = parse_qsl(told(event, "query"), max_num_fields=100)
         except ValueError:
-            return [_reply(note="The link has too many values."), gr.skip(), *self._as_they_stand()]
+            return [_reply(note="The link has too many values."), gr.skip(), gr.skip(), *self._as_they_stand()]
         link = read(self._chat, query)
         box = link.prompt or gr.skip()
-        return [_reply(note=link.in_words), box, *self._filled(link.settings)]
+        return [_reply(note=link.in_words), gr.skip(), box, *self._filled(link.settings)]
 
     def _copy(self, prompt: str, *values: Any) -> str:
         """The query of a link to what stands in the controls and in the message box."""
