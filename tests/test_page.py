@@ -216,6 +216,34 @@ def test_the_numbers_and_the_reason_for_the_end_stand_under_the_answer(visitor, 
         visitor.expect(visitor.numbers).to_contain_text(number)
 
 
+# The browser's first idle moment, in which the side bar's panels are drawn, comes when the test says so.
+KEPT_BUSY = """
+    const whenIdle = requestIdleCallback.bind(window);
+    window.requestIdleCallback = (draw, ...more) =>
+        window.drawPanels ? whenIdle(draw, ...more) : void (window.drawPanels = draw);
+"""
+
+
+def test_a_question_does_not_wait_for_the_panels_of_the_side_bar(page, playground, workers_ai):
+    page.add_init_script(KEPT_BUSY)
+    workers_ai.plays(sse({"response": "One."}), sse({"response": "Two."}))
+    visitor = Visit(page, playground).ask("first")
+    visitor.expect(visitor.answer).to_contain_text("One.")
+    visitor.expect(page.locator("#settings.open")).to_be_visible()
+    assert page.locator("#side-settings").count() == 0
+    page.evaluate("drawPanels()")
+    visitor.showing("Workers AI answers").ask("second")
+    first, second = (workers_ai.arrived(number).request.json() for number in (1, 2))
+    assert {**first, "messages": []} == {**second, "messages": []}
+
+
+def test_the_first_page_consists_of_little(newcomer):
+    """Each component costs a browser milliseconds before anybody can type, and each listener adds to that."""
+    config = newcomer.page.evaluate("window.gradio_config")
+    assert len(config["components"]) <= 72
+    assert len(config["dependencies"]) <= 52
+
+
 # Stop, and whoever leaves
 
 

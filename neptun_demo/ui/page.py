@@ -42,7 +42,16 @@ SCRIPTS = (
     "keeping.js",
     "compare.js",
 )
-STYLES = ("page.css", "talk.css", "connect.css", "inspector.css", "keeping.css", "compare.css")
+STYLES = (
+    "page.css",
+    "conversation.css",
+    "panels.css",
+    "talk.css",
+    "connect.css",
+    "inspector.css",
+    "keeping.css",
+    "compare.css",
+)
 
 _AT_ONCE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
 

@@ -8,11 +8,12 @@ gives it back. The box is never disabled, and its buttons are set by the browser
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 from gradio.components.chatbot import ExampleMessage
 
 from neptun_demo.contract import is_blank
@@ -127,8 +128,11 @@ class Talk(gr.ChatInterface):
 
     def _setup_events(self) -> None:
         """Listeners of our own instead of ChatInterface's."""
+        for unused in self._of_its_own_listeners():
+            # Each component makes the page slower to open.
+            unused.unrender()  # type: ignore[no-untyped-call]  # Gradio left its types out
         # What ended an answer, if somebody did. It is written by the browser alone.
-        cause = gr.Textbox(value="", visible=False)
+        cause = gr.HTML("", visible=False)
         bot, box, cap = self.chatbot, self.textbox, self._controls.max_tokens
         bot.examples = examples_of(self._answering.chat.default_backend)
         self._controls.backend.change(None, [self._controls.backend], [bot], js=EXAMPLES, **_AT_ONCE)
@@ -141,7 +145,12 @@ class Talk(gr.ChatInterface):
         bot.undo(_take_back, [bot], [box, bot], **_AT_ONCE)
         bot.example_select(_fill_in, None, [box], **_AT_ONCE).then(None, js=FOCUS, **_AT_ONCE)
 
-    def _answered(self, asking: Any, cause: gr.Textbox) -> Any:
+    def _of_its_own_listeners(self) -> Iterable[Component]:
+        """What ChatInterface has for them alone."""
+        yield from (self.saved_conversations, self.conversation_id, self.saved_input, self.null_component)
+        yield from (self.fake_api_btn, self.api_response, self.chatbot_state, self.chatbot_value)
+
+    def _answered(self, asking: Any, cause: gr.HTML) -> Any:
         """The answer after *asking*, and what follows when it ended, was stopped, or failed unforeseen."""
         bot, box = self.chatbot, self.textbox
         answering = asking.success(

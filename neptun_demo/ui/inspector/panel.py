@@ -63,7 +63,7 @@ class Inspector:
             gr.HTML(_shell(), elem_id="inspector-shell", padding=False, apply_default_css=False)
             view = gr.HTML("", elem_id="inspector-view", padding=False, apply_default_css=False)
         # Written by the app, read by the script: it is never drawn.
-        file = gr.Textbox(value="", visible=False)
+        file = gr.HTML("", visible=False)
         bridge.end("inspector-look")(self._look, None, [view], **_LISTENER)
         bridge.end("inspector-recall")(self._recall, [conversation, *controls.chosen], [view], **_LISTENER)
         written = bridge.end("inspector-save")(self._save, None, [file], **_LISTENER)

@@ -55,7 +55,7 @@ class Keeping:
         _drawn("keeping", "mount")
         self._bridge = bridge
         # What the app has to say to the script, as JSON.
-        self._said = gr.Textbox(value="", visible=False)
+        self._said = gr.HTML("", visible=False)
 
     def notes(self) -> None:
         """The line that says what was done, or went wrong, where this is called."""
