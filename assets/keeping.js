@@ -173,5 +173,6 @@
   }
 
   window.neptun.once(".neptun-tools", menu);
-  window.neptun.panel = { mount, notes, draw, note: say, showLink };
+  window.neptun.once("#keeping-notes", notes);
+  window.neptun.panel = { mount, draw, note: say, showLink };
 })();

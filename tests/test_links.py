@@ -17,7 +17,6 @@ from neptun_demo.catalogue import Catalogue
 from neptun_demo.chat import Chat
 from neptun_demo.errors import Refused
 from neptun_demo.settings import load
-from neptun_demo.ui.bridge import Bridge
 from neptun_demo.ui.connecting.controls import CHANGING, build_controls
 from neptun_demo.ui.connecting.question import CHOSEN
 from neptun_demo.ui.keeping.document import Document, Said, Settings
@@ -229,6 +228,6 @@ def test_a_bare_list_leaves_the_controls_but_for_its_system_prompt():
 
 def settings_for(document: Document, origin: str, **standing: Any) -> tuple[Settings, list[str]]:
     with gr.Blocks():
-        keeping = Keeping(CHAT, build_controls(CHAT), Bridge())
+        keeping = Keeping(CHAT, build_controls(CHAT))
     values = {"backend": "offline", "model": "offline-guide", "temporary": True, **standing}
     return keeping._settings(document, origin, [values.get(name) for name in CHOSEN])

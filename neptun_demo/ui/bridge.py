@@ -1,4 +1,4 @@
-"""An unseen component by which the page's own script triggers listeners of the app.
+"""How the page's own script triggers listeners of the app: by events of a component.
 
 In the browser: `window.neptun.tell(name, data)`. Here: `bridge.end(name)(listener, …)`; the listener gets
 *data* as `gr.EventData` (`told()`). What is told comes from a browser: a listener checks it.
@@ -12,8 +12,8 @@ from typing import Any
 
 import gradio as gr
 
-# A page has one bridge: each component makes it slower to open. `retry` is an event that `gr.HTML` has, as
-# `gr.on` wants it; to have the others it must find their names in what it is given to run.
+# `retry` is an event that `gr.HTML` has, as `gr.on` wants it; to have the others it must find their names in
+# what it is given to run.
 _ENDS = (
     "retry",
     "keeping-fill",
@@ -25,14 +25,17 @@ _ENDS = (
     "inspector-save",
 )
 
-_ON_LOAD = f"window.neptun.bridge({json.dumps(_ENDS)}, trigger)"
+ON_LOAD = f"window.neptun.bridge({json.dumps(_ENDS)}, trigger)"
 
 
 class Bridge:
-    """The bridge of a page, built where it is made."""
+    """The bridge of a page: *html*, whatever else it is for, that was made with `js_on_load=ON_LOAD`.
 
-    def __init__(self) -> None:
-        self._html = gr.HTML("", elem_classes="neptun-bridge", padding=False, js_on_load=_ON_LOAD)
+    It has no component of its own, since each one makes the page slower to open.
+    """
+
+    def __init__(self, html: gr.HTML) -> None:
+        self._html = html
 
     def end(self, name: str) -> Callable[..., Any]:
         """The event by which listeners are told what is told to *name*."""

@@ -13,12 +13,12 @@ from neptun_demo.gradio_api import add_api
 
 from .answering import Answering
 from .blocks import Page
-from .bridge import Bridge
+from .bridge import ON_LOAD, Bridge
 from .comparing.tab import Compare
 from .connecting.panel import build_connect
 from .inspector.panel import Inspector
 from .inspector.records import Records
-from .keeping.panel import MENU, Keeping
+from .keeping.panel import MENU, NOTES, Keeping
 from .talk import Talk
 from .theme import THEME
 from .words import ENGLISH, GERMAN, I18N, label
@@ -62,7 +62,6 @@ def build(chat: Chat) -> gr.Blocks:
     records = Records()
     answering = Answering(chat, records)
     with page:
-        bridge = Bridge()
         with gr.Sidebar(label="Settings", open=False, elem_id="settings"):
             gr.HTML(_panels(), elem_id="side-tabs", padding=False, apply_default_css=False)
             # Closed: it is drawn when it is wanted, or when nothing else is to be done (`assets/panels.js`).
@@ -70,9 +69,8 @@ def build(chat: Chat) -> gr.Blocks:
                 with gr.Column(elem_id="side-settings"):
                     connect = build_connect(chat)
                 with gr.Column(elem_id="side-conversations"):
-                    keeping = Keeping(chat, connect.controls, bridge)
-        gr.HTML(_header(), elem_id="header", padding=False)
-        keeping.notes()
+                    keeping = Keeping(chat, connect.controls)
+        bridge = Bridge(gr.HTML(_header(), elem_id="header", padding=False, js_on_load=ON_LOAD))
         with gr.Tabs(elem_id="ways") as ways:
             with gr.Tab(label("chat"), id="chat", elem_id="chat"):
                 talk = Talk(answering, connect.controls, bridge)
@@ -81,7 +79,7 @@ def build(chat: Chat) -> gr.Blocks:
         inspector = Inspector(chat, records, talk.chatbot, connect.controls, bridge)
         page.unload(inspector.forget)
         connect.listen(page)
-        keeping.listen(talk.chatbot, talk.textbox, connect.looked)
+        keeping.listen(talk.chatbot, talk.textbox, connect.looked, bridge)
         connect.after([*talk.ended, *keeping.filled])
         page.load(None, js="() => window.neptun.openSide()", **_AT_ONCE)
         add_api(chat)
@@ -104,7 +102,7 @@ def launch_arguments() -> dict[str, Any]:
 def _header() -> str:
     words = f"<div><h1>{TITLE}</h1><p>{DESCRIPTION}</p></div>"
     keys = '<button type="button" class="neptun-show-keys" title="Keyboard" aria-label="Keyboard">?</button>'
-    return f'<div class="neptun-header">{_asset("logo.svg")}{words}{MENU}{keys}</div>'
+    return f'<div class="neptun-header">{_asset("logo.svg")}{words}{MENU}{keys}</div>{NOTES}'
 
 
 def _panels() -> str:

@@ -6,6 +6,7 @@ The credential goes from its box to the server and is never sent back: what come
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -119,24 +120,29 @@ _FAILED = """() => '<p class="neptun-check"><strong>The check failed.</strong> T
 
 
 def first_visit(chat: Chat) -> str | None:
-    """Markdown for a conversation that is empty yet: how to connect. `None` where a model answers at once."""
+    """HTML for a conversation that is empty yet: how to connect. `None` where a model answers at once."""
     begins_with = chat.default_backend
     if begins_with != "offline" and chat.set_up(begins_with) and chat.settings.playground_open:
         return None
     return FIRST_VISIT.format(
         chosen=_GUIDE_IS_CHOSEN if begins_with == "offline" else _GUIDE_TO_CHOOSE,
-        neptun=chat.settings.neptun_base_url,
+        neptun=_link(chat.settings.neptun_base_url, "Neptun"),
         workers_ai=_how_to_workers_ai(chat),
     )
 
 
+def _link(address: str, words: str) -> str:
+    return f'<a href="{escape(address)}" target="_blank" rel="noopener noreferrer">{words}</a>'
+
+
+# Not Markdown, to read which would take a browser longer than to draw the card.
 FIRST_VISIT = (
-    "### The offline guide answers without any account\n\n"
-    "{chosen}:\n\n"
-    "- **Neptun endpoint** – log in to [Neptun]({neptun}). In your browser's developer tools, under"
-    " *Application → Cookies*, copy the value of `neptun-session` into the box; the button below it says if it"
-    " is good.\n"
-    "- **Cloudflare Workers AI** – {workers_ai}"
+    "<h3>The offline guide answers without any account</h3>"
+    "<p>{chosen}:</p>"
+    "<ul><li><strong>Neptun endpoint</strong> – log in to {neptun}. In your browser's developer tools, under"
+    " <em>Application → Cookies</em>, copy the value of <code>neptun-session</code> into the box; the button"
+    " below it says if it is good.</li>"
+    "<li><strong>Cloudflare Workers AI</strong> – {workers_ai}</li></ul>"
 )
 
 # Named and followed by the page's script (`assets/talk.js`), in the browser's language.
@@ -144,10 +150,11 @@ _SETTINGS = '<a class="neptun-next" href="#next-settings">Settings</a>'
 _GUIDE_IS_CHOSEN = f"For a model, choose a back end under {_SETTINGS}"
 _GUIDE_TO_CHOOSE = f"Choose it as the back end under {_SETTINGS}, or connect a model there"
 
+_DASHBOARD = _link("https://dash.cloudflare.com", "Cloudflare's dashboard")
 _ACCOUNT_OF_THE_HOST = (
-    "whoever starts this app sets `CLOUDFLARE_ACCOUNT_ID` and `CLOUDFLARE_API_TOKEN`. The id stands on the"
-    " Workers AI page of [Cloudflare's dashboard](https://dash.cloudflare.com), where the token is made too,"
-    " with the permissions *Workers AI Read* and *Edit*."
+    "whoever starts this app sets <code>CLOUDFLARE_ACCOUNT_ID</code> and <code>CLOUDFLARE_API_TOKEN</code>. The"
+    f" id stands on the Workers AI page of {_DASHBOARD}, where the token is made too, with the"
+    " permissions <em>Workers AI Read</em> and <em>Edit</em>."
 )
 
 

@@ -31,7 +31,11 @@ from .usable import filled, of_values, usable
 MENU = f'<div class="neptun-tools" data-largest="{LARGEST}"></div>'
 """The place of the menu: what can be done with the open conversation. The script draws it."""
 
-_DRAWN = "window.neptun.panel.{what}(element.querySelector('.neptun-keeping'))"
+NOTES = '<div id="keeping-notes"></div>'
+"""The place of the line that says what was done, or went wrong."""
+
+_PLACE = '<div class="neptun-keeping"></div>'
+_DRAWN = "window.neptun.panel.mount(element.querySelector('.neptun-keeping'))"
 
 # What the page shows, as `history.js` takes it: the conversation, and the controls by name.
 _SHOWN = f"""(...given) => {{
@@ -43,27 +47,23 @@ _SHOWN = f"""(...given) => {{
 
 
 class Keeping:
-    """The panel. It is drawn where this is made; `listen()` connects it with a conversation, over *bridge*.
+    """The panel. It is drawn where this is made; `listen()` connects it with a conversation.
 
     *filled* are the events (`.success`) after each of which the controls may stand otherwise than before.
     """
 
-    def __init__(self, chat: Chat, controls: Controls, bridge: Bridge) -> None:
+    def __init__(self, chat: Chat, controls: Controls) -> None:
         self._chat = chat
         self._controls = controls
         self.filled: list[Any] = []
-        _drawn("keeping", "mount")
-        self._bridge = bridge
+        gr.HTML(_PLACE, elem_id="keeping", padding=False, js_on_load=_DRAWN, apply_default_css=False)
         # What the app has to say to the script, as JSON.
         self._said = gr.HTML("", visible=False)
 
-    def notes(self) -> None:
-        """The line that says what was done, or went wrong, where this is called."""
-        _drawn("keeping-notes", "notes")
-
-    def listen(self, bot: gr.Chatbot, box: Component, loaded: Any) -> None:
-        """Keep what *bot* shows. *loaded* is the page's last event at load that sets controls."""
-        end, said, values = self._bridge.end, self._said, self._controls.chosen
+    def listen(self, bot: gr.Chatbot, box: Component, loaded: Any, bridge: Bridge) -> None:
+        """Keep what *bot* shows. *loaded* is the page's last event at load that sets controls; what is wanted
+        comes over *bridge*."""
+        end, said, values = bridge.end, self._said, self._controls.chosen
         controls: list[Component] = [self._controls.backend, *self._controls.changing]
         bot.change(None, [bot, *values], None, js=_SHOWN % "changed", **AT_ONCE)
         bot.clear(None, None, None, js="() => window.neptun.history.left()", **AT_ONCE)
@@ -143,12 +143,6 @@ class Keeping:
 
     def _as_they_stand(self) -> list[Any]:
         return [gr.skip()] * (1 + len(self._controls.changing))
-
-
-def _drawn(elem_id: str, what: str) -> None:
-    """A place that the script draws in."""
-    place = '<div class="neptun-keeping"></div>'
-    gr.HTML(place, elem_id=elem_id, padding=False, js_on_load=_DRAWN.format(what=what), apply_default_css=False)
 
 
 def _reply(**fields: str) -> str:
