@@ -17,6 +17,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .ahead import files, links
 from .api import PREFIX
 from .errors import PHRASES
 from .packed import Packed, path_of
@@ -53,7 +54,7 @@ class Guard:
     """The application *app*, guarded."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self._app = Packed(app)
+        self._app = Packed(app, named=links(files()))
         self._backend = settings.playground_backend
         self._trusted = TrustedHostMiddleware(
             self._app, allowed_hosts=allowed_hosts(settings), www_redirect=False

@@ -13,10 +13,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .ahead import Ahead
+
 ROOM = 32_000_000
 """Bytes of files that are kept; those of the page, as one browser takes them, are half a million."""
 
-_PAGE = ("/", "/config")
+_PAGE, _PAGE_AS_DATA = "/", "/config"
 _NAMED_BY_CONTENT = "/assets/"
 _FILES = (_NAMED_BY_CONTENT, "/static/")
 # What is asked for with one of these gets an answer of its own: a part, or nothing new.
@@ -46,12 +48,13 @@ class _File:
 class Packed:
     """The application *app*, its page packed for whoever takes it so.
 
-    Its files are given as they were sent first, out of *room* bytes of memory.
+    Its files are given as they were sent first, out of *room* bytes of memory; *named* stands in its head.
     """
 
-    def __init__(self, app: ASGIApp, room: int = ROOM) -> None:
+    def __init__(self, app: ASGIApp, room: int = ROOM, named: bytes = b"") -> None:
         self._app = app
         self._packing = GZipMiddleware(app, compresslevel=6)
+        self._page = GZipMiddleware(Ahead(app, named), compresslevel=6)
         self._kept: dict[Key, _File] = {}
         self._room = room
 
@@ -60,7 +63,9 @@ class Packed:
             await self._app(scope, receive, send)
             return
         path = path_of(scope)
-        if path in _PAGE:
+        if path == _PAGE:
+            await self._page(scope, receive, send)
+        elif path == _PAGE_AS_DATA:
             await self._packing(scope, receive, send)
         elif path.startswith(_FILES) and _is_for_anybody(Headers(scope=scope)):
             await self._file(path, scope, receive, send)

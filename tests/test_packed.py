@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gzip
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from neptun_demo import ahead
+from neptun_demo.ahead import files, links
 from neptun_demo.packed import Packed
 
 pytestmark = pytest.mark.anyio
@@ -124,3 +127,36 @@ async def test_what_is_not_a_whole_file_or_has_no_room_is_not_kept(site, room):
         for _ in range(2):
             await browser.get("/static/a.js")
     assert len(site.asked) == 2
+
+
+class Pages(Site):
+    """Gives pages in pieces, the end of the head between two of them."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG002
+        headers = [(b"content-type", b"text/html"), (b"content-length", b"32")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for piece in (b"<html><head></he", b"ad></head></html>"):
+            await send({"type": "http.response.body", "body": piece, "more_body": piece.startswith(b"<")})
+
+
+@pytest.mark.parametrize("takes", ["gzip", "identity"])
+async def test_the_page_names_files_once_at_the_end_of_its_head(takes: str):
+    async with client(Pages(), named=links(["a.js", "b.css"])) as site:
+        page = await site.get("/", headers={"Accept-Encoding": takes})
+    assert page.text == (
+        '<html><head><link rel="modulepreload" crossorigin href="./assets/a.js">'
+        '<link rel="stylesheet" crossorigin href="./assets/b.css"></head></head></html>'
+    )
+
+
+async def test_nothing_else_names_files():
+    async with client(Pages(), named=links(["a.js"])) as site:
+        assert "a.js" not in (await site.get("/config")).text
+
+
+def test_what_this_gradio_does_not_have_is_not_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    listed = ahead._NAMES.read_text(encoding="utf-8").split()
+    assert files() == listed
+    monkeypatch.setattr(ahead, "_THERE", tmp_path)
+    (tmp_path / listed[3]).touch()
+    assert files() == [listed[3]]
