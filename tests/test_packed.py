@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import gzip
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from neptun_demo import ahead
-from neptun_demo.ahead import files, links
+from neptun_demo.ahead import links
 from neptun_demo.packed import Packed
 
 pytestmark = pytest.mark.anyio
@@ -152,11 +150,3 @@ async def test_the_page_names_files_once_at_the_end_of_its_head(takes: str):
 async def test_nothing_else_names_files():
     async with client(Pages(), named=links(["a.js"])) as site:
         assert "a.js" not in (await site.get("/config")).text
-
-
-def test_what_this_gradio_does_not_have_is_not_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    listed = ahead._NAMES.read_text(encoding="utf-8").split()
-    assert files() == listed
-    monkeypatch.setattr(ahead, "_THERE", tmp_path)
-    (tmp_path / listed[3]).touch()
-    assert files() == [listed[3]]

@@ -8,12 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 from playground import Playground, copy_app
 from upstream import Gate, Play, Upstream, cloudflare_error, data_lines, forever, json_answer, recording, sse
-
-from neptun_demo.ahead import files, links
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -238,19 +235,6 @@ def test_a_question_does_not_wait_for_the_panels_of_the_side_bar(page, playgroun
     visitor.showing("Workers AI answers").ask("second")
     first, second = (workers_ai.arrived(number).request.json() for number in (1, 2))
     assert {**first, "messages": []} == {**second, "messages": []}
-
-
-def test_the_page_names_the_files_that_a_browser_would_ask_for(page, offline_playground):
-    url = f"{offline_playground.url}/"
-    html = httpx.get(url, trust_env=False, timeout=60).text
-    as_gradio_gives_it = html.replace(links(files()).decode(), "")
-    assert len(as_gradio_gives_it) < len(html)
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url.removeprefix(f"{url}assets/")))
-    page.route(url, lambda route: route.fulfill(body=as_gradio_gives_it, content_type="text/html"))
-    Visit(page, offline_playground).settings().showing("The offline guide answers")
-    needed = [name for name in asked if "/" not in name and f"./assets/{name}" not in as_gradio_gives_it]
-    assert sorted(needed) == sorted(files()), "assets/first-page.txt should be:\n" + "\n".join(needed)
 
 
 def test_the_first_page_consists_of_little(newcomer):
