@@ -40,6 +40,7 @@
       const panel = document.getElementById(`side-${name}`);
       panel.setAttribute("role", "tabpanel");
       panel.setAttribute("aria-labelledby", `side-tab-${name}`);
+      tab(name).setAttribute("aria-controls", `side-${name}`);
     }
     show(chosen);
   });

@@ -42,7 +42,9 @@ def test_axe_finds_what_is_wrong(visit, offline_playground):
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
 def test_nothing_serious_is_wrong(visit, offline_playground, scheme, width):
     page = visit(color_scheme=scheme, viewport={"width": width, "height": 844}, reduced_motion="reduce")
-    visitor = Visit(page, offline_playground)
+    visitor = Visit(page, offline_playground, panels=False)
+    assert violations(page) == []
+    page.locator("#side-conversations").wait_for(state="attached")
     assert violations(page) == []
     height = visitor.box.bounding_box()["height"]
     visitor.box.fill("One\ntwo\nthree")

@@ -51,8 +51,8 @@ def workers_talker(*payloads: object) -> Talker:
 class Comparison(Visit):
     """A visitor who compares. Columns are named by their letters."""
 
-    def open(self) -> None:
-        super().open()
+    def open(self, *, panels: bool = True) -> None:
+        super().open(panels=panels)
         self.page.get_by_role("tab", name="Compare").click()
         self.message.wait_for()
 

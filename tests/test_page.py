@@ -37,18 +37,21 @@ DRAWN = """() => new Promise(done => {
 class Visit:
     """A visitor, in a visitor's words. What it waits for, Playwright waits for; nothing sleeps."""
 
-    def __init__(self, page: Page, app: Playground) -> None:
+    def __init__(self, page: Page, app: Playground, *, panels: bool = True) -> None:
         from playwright.sync_api import expect
 
         expect.set_options(timeout=60_000)  # limits, not pauses: a loaded machine is slow
         self.page, self.app, self.expect = page, app, expect
-        self.open()
+        self.open(panels=panels)
 
-    def open(self) -> None:
+    def open(self, *, panels: bool = True) -> None:
+        """Go there, and wait for the message box; with *panels* for those of the side bar, which come last."""
         self.page.goto(self.app.url)
         self.box.wait_for()
         if self.page.viewport_size["width"] >= 1024:  # the side bar opens itself
             self.expect(self.page.locator("#settings.open")).to_be_visible()
+        if panels:
+            self.page.locator("#side-conversations").wait_for(state="attached")
 
     @property
     def box(self) -> Locator:
@@ -227,7 +230,7 @@ KEPT_BUSY = """
 def test_a_question_does_not_wait_for_the_panels_of_the_side_bar(page, playground, workers_ai):
     page.add_init_script(KEPT_BUSY)
     workers_ai.plays(sse({"response": "One."}), sse({"response": "Two."}))
-    visitor = Visit(page, playground).ask("first")
+    visitor = Visit(page, playground, panels=False).ask("first")
     visitor.expect(visitor.answer).to_contain_text("One.")
     visitor.expect(page.locator("#settings.open")).to_be_visible()
     assert page.locator("#side-settings").count() == 0

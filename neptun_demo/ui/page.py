@@ -108,8 +108,7 @@ def _header() -> str:
 def _panels() -> str:
     """The heads of the two panels of the side bar (`assets/panels.js`)."""
     heads = "".join(
-        f'<button type="button" role="tab" id="side-tab-{name}" data-panel="{name}"'
-        f' aria-controls="side-{name}">{ENGLISH[name]}</button>'
+        f'<button type="button" role="tab" id="side-tab-{name}" data-panel="{name}">{ENGLISH[name]}</button>'
         for name in ("settings", "conversations")
     )
     return f'<div role="tablist" aria-label="{TITLE}">{heads}</div>'
