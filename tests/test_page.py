@@ -738,6 +738,25 @@ def test_enter_sends_and_shift_enter_breaks_the_line(visitor, neptun):
     assert sent(neptun) == [("user", "one\ntwo")]
 
 
+def test_a_question_is_answered_though_the_one_before_has_not_ended_yet(newcomer):
+    held = []
+
+    def hold(route):
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    newcomer.page.route("**/queue/data*", hold)
+    with newcomer.page.expect_request("**/queue/data*"):
+        newcomer.send("  ")  # asks for nothing
+    newcomer.send("What is this?")
+    newcomer.expect(newcomer.page.locator("#conversation .user-row")).to_have_count(1)
+    held[0].continue_()
+    newcomer.rest().expect(newcomer.answer).to_contain_text("offline guide")
+    newcomer.expect(newcomer.numbers).to_have_count(1)
+
+
 def test_a_blank_message_is_not_sent(newcomer):
     with newcomer.page.expect_response("**/queue/join*"):  # the answer to nothing
         newcomer.send("  \n ")

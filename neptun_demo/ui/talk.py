@@ -153,8 +153,15 @@ class Talk(gr.ChatInterface):
     def _answered(self, asking: Any, cause: gr.HTML) -> Any:
         """The answer after *asking*, and what follows when it ended, was stopped, or failed unforeseen."""
         bot, box = self.chatbot, self.textbox
+        # While one is about to end, or was asked for nothing, the browser keeps the next one for its end: it would
+        # drop it else. For a question that has its answer by then there is nothing to do.
         answering = asking.success(
-            self._answer, [bot, *self.additional_inputs], [bot], concurrency_limit=None, **_INTERNAL
+            self._answer,
+            [bot, *self.additional_inputs],
+            [bot],
+            concurrency_limit=None,
+            trigger_mode="always_last",
+            **_INTERNAL,
         )
         asking.success(None, None, [cause], js="() => ''", **_AT_ONCE)
         answering.success(None, [bot], [box], js=BUTTONS, **_AT_ONCE)
