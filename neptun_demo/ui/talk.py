@@ -153,8 +153,8 @@ class Talk(gr.ChatInterface):
     def _answered(self, asking: Any, cause: gr.HTML) -> Any:
         """The answer after *asking*, and what follows when it ended, was stopped, or failed unforeseen."""
         bot, box = self.chatbot, self.textbox
-        # While one is about to end, or was asked for nothing, the browser keeps the next one for its end: it would
-        # drop it else. For a question that has its answer by then there is nothing to do.
+        # While one is about to end, or was asked for nothing, the browser keeps the next one for its end;
+        # it would drop it else. For a question that has its answer by then there is nothing to do.
         answering = asking.success(
             self._answer,
             [bot, *self.additional_inputs],
