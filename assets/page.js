@@ -39,14 +39,10 @@
     new MutationObserver((changes) => changes.forEach(changed)).observe(document.documentElement, seen);
   }
 
-  // The bridge to listeners of the app (neptun_demo/ui/bridge.py). What is told before it stands waits for it.
-  const waiting = [];
-  let over = (...told) => waiting.push(told);
-  neptun.tell = (name, data) => over(name, data);
-  neptun.bridge = (ends, trigger) => {
-    over = (name, data) => ends.includes(name) && trigger(name, data);
-    waiting.splice(0).forEach((told) => over(...told));
-  };
+  // The bridge to listeners of the app (neptun_demo/ui/bridge.py).
+  let over;
+  neptun.bridge = (trigger) => (over = trigger);
+  neptun.tell = (name, data) => over?.(name, data);
 
   // One of these is a guard, two are one that was in the text (neptun_demo/ui/display.py).
   const GUARDS = /\u2060(\u2060?)|\ufeff(\ufeff?)/g;

@@ -17,7 +17,6 @@
     }
   }
 
-
   document.addEventListener("click", (event) => {
     const pressed = event.target.closest?.("#side-tabs [role=tab]");
     if (pressed) show(pressed.dataset.panel);
@@ -74,11 +73,12 @@
 
   // Once the page stands: the side bar is open where there is room for it; on a phone it would cover the page.
   // The panels are more work to draw than all the rest, and a first question needs none of them: they stand in
-  // an accordion of Gradio's, whose content is drawn when it is opened.
+  // an accordion of Gradio's, whose content is drawn when it is opened. Not in the first moment, in which
+  // somebody may be sending that question already; then when nothing else is to be done.
   function openSide() {
     if (innerWidth >= 1024) document.querySelector("#settings:not(.open) .toggle-button")?.click();
     const open = () => document.querySelector("#side-panels > .label-wrap:not(.open)")?.click();
-    setTimeout(() => (window.requestIdleCallback ?? setTimeout)(open, { timeout: 1000 }), 400); // Safari has none
+    setTimeout(() => (window.requestIdleCallback ?? setTimeout)(open, { timeout: 1000 }), 400); // Safari never says so
   }
 
   Object.assign(window.neptun, { showPanel: show, uncover, openSide });

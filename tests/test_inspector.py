@@ -417,13 +417,13 @@ def chat() -> Chat:
 def test_the_code_asks_what_was_asked(chat):
     start = Start(model=LLAMA.model, backend="workers-ai", dropped=2)
     options = Options(backend="workers-ai", system="Be kind.", parameters={"temperature": 0.5, "top_p": None})
-    asked = of_record(Story(start, options, "old", "old", "Hi").ended(1), chat, "https://play.test/root/")
+    asked = of_record(Story(start, options, "old", "old", "Hi").ended(1), chat, "https://play.test/below/")
     assert [message.content for message in asked.messages] == ["Hi"]  # what was left out is left out
     assert asked.parameters == {"max_tokens": 1024, "temperature": 0.5}
     assert (asked.model.id, asked.system, asked.playground) == (
         LLAMA.model,
         "Be kind.",
-        "https://play.test/root",
+        "https://play.test/below",
     )
     assert asked.upstream == "https://api.cloudflare.com/client/v4"
 

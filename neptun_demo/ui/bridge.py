@@ -25,7 +25,7 @@ _ENDS = (
     "inspector-save",
 )
 
-ON_LOAD = f"window.neptun.bridge({json.dumps(_ENDS)}, trigger)"
+ON_LOAD = f"window.neptun.bridge(trigger, {json.dumps(_ENDS)})"
 
 
 class Bridge:
