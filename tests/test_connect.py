@@ -90,7 +90,7 @@ def test_a_credential_is_checked_and_the_result_stands_beside_the_button(visitor
     check.click()
     visitor.expect(found(visitor)).to_contain_text("Checking …")
     box.press_sequentially("y")
-    assert neptun.arrived(4).over.wait(5)
+    assert neptun.arrived(4).over.wait(20)
     visitor.choose("Back end", "Neptun endpoint").showing("with your own cookie")
     visitor.expect(found(visitor).locator(".neptun-check")).to_have_count(0)
     assert COOKIE not in visitor.page.content()

@@ -215,9 +215,9 @@ def test_a_caller_that_dies_keeps_no_answer_running(
     script.write_text(CALLER)
     with subprocess.Popen([sys.executable, script, f"{patient_playground.url}/mcp", VISITOR]) as caller:
         exchange = neptun.arrived(timeout=60)
-        assert exchange.begun.wait(5)
+        assert exchange.begun.wait(20)
         caller.kill()
-        assert exchange.left.wait(5), "the answer runs on for a caller that is dead"
+        assert exchange.left.wait(20), "the answer runs on for a caller that is dead"
 
 
 def test_a_plain_request_is_no_call(offline_playground: Playground) -> None:

@@ -553,7 +553,7 @@ def test_a_stream_that_is_closed_closes_the_upstream(visitor: Any, neptun: Upstr
     neptun.plays(Play(chunks=[forever('0:"tick "\n')], gap=0.05))
     with ask(visitor, model=f"neptun/{MODEL}", stream=True) as chunks:
         assert next(chunks).choices[0].delta.content == "tick "
-    assert neptun.arrived().left.wait(3)
+    assert neptun.arrived().left.wait(20)
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -565,17 +565,17 @@ def test_a_stream_that_is_closed_closes_the_upstream(visitor: Any, neptun: Upstr
     ],
 )
 def test_a_cancelled_call_closes_the_upstream(
-    playground: Playground, neptun: Upstream, play: Play, stream: bool
+    patient_playground: Playground, neptun: Upstream, play: Play, stream: bool
 ) -> None:
     async def cancelled() -> None:
-        url = f"{playground.url}/v1"
+        url = f"{patient_playground.url}/v1"
         async with openai.AsyncOpenAI(base_url=url, api_key=VISITOR, timeout=20) as client:
             call = asyncio.create_task(drained(client))
             exchange = await asyncio.to_thread(neptun.arrived)
             if play.head:
-                await asyncio.to_thread(exchange.begun.wait, 5)
+                await asyncio.to_thread(exchange.begun.wait, 20)
             call.cancel()
-            assert await asyncio.to_thread(exchange.left.wait, 1)
+            assert await asyncio.to_thread(exchange.left.wait, 20)
 
     async def drained(client: Any) -> None:
         answer = await client.chat.completions.create(model=f"neptun/{MODEL}", messages=HELLO, stream=stream)

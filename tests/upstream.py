@@ -308,6 +308,7 @@ class _Connection(asyncio.StreamReaderProtocol):
         self.writer: asyncio.StreamWriter
         self.exchange: Exchange | None = None
         self.gone = asyncio.Event()
+        self._line: asyncio.Transport  # the base class keeps a `_transport` of its own, and forgets it
 
     def _made(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
@@ -315,13 +316,22 @@ class _Connection(asyncio.StreamReaderProtocol):
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._upstream._begin(self)
 
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        self._upstream._connections.add(self)
+        self._line = transport
+        super().connection_made(transport)
+
     def eof_received(self) -> bool | None:
         self._leave()
         return super().eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._upstream._connections.discard(self)
         self._leave()
         super().connection_lost(exc)
+
+    def abort(self) -> None:
+        self._line.abort()
 
     def _leave(self) -> None:
         if self.exchange is not None:
@@ -343,6 +353,7 @@ class Upstream:
         self._standing: dict[tuple[str, str], Play] = {}
         self._answer: Callable[[Request], Play] = _nothing_scripted
         self._open: dict[Exchange, _Connection] = {}
+        self._connections: set[_Connection] = set()
         self._problems: list[BaseException] = []
         self._changed = threading.Condition()
         self._tasks: dict[asyncio.Task[None], _Connection] = {}
@@ -413,7 +424,12 @@ class Upstream:
         self._ready.set()
         await self._stop.wait()
         server.close()
+        await asyncio.sleep(0)  # who was accepted a moment ago gets its connection first
         await self._drop(list(self._tasks))
+        while self._connections:  # an answer that is over may still wait for its last bytes to be taken
+            for connection in list(self._connections):
+                connection.abort()
+            await asyncio.sleep(0)
 
     def _begin(self, connection: _Connection) -> None:
         task = self._loop.create_task(self._talk(connection))
@@ -435,7 +451,7 @@ class Upstream:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for connection in connections:  # only now, or our own cut would look like a client that left
-            connection.writer.transport.abort()
+            connection.abort()
 
     def _raise_problem(self) -> None:
         problems, self._problems = self._problems, []
