@@ -155,15 +155,19 @@ def greeting(settings: Settings, url: str) -> str:
         "A Neptun cookie of your own works at once, on the page and in scripts.",
         *([f"The playground's key, made for this run: {settings.made_key}"] if settings.made_key else []),
         "Try it:",
-        _curl(url, settings.made_key or "$PLAYGROUND_SESSION"),
+        _curl(
+            url,
+            settings.made_key or "$PLAYGROUND_SESSION",
+            "" if chat.set_up(chat.default_backend) else "&backend=offline",
+        ),
     ]
     return "\n".join([*lines, *_warnings(settings)])
 
 
-def _curl(url: str, key: str) -> str:
+def _curl(url: str, key: str, backend: str) -> str:
     return (
         f'curl -N -X POST "{url.rstrip("/")}/api/ai/cloudflare/{DOCUMENTED}/chat'
-        f'?chat_id=-1&is_playground=true" -H "Cookie: neptun-session={key}"'
+        f'?chat_id=-1&is_playground=true{backend}" -H "Cookie: neptun-session={key}"'
         """ -H "Content-Type: application/json" -d '{"messages":"""
         """ [{"role": "user", "content": "Hello, how are you?"}]}'"""
     )

@@ -15,7 +15,7 @@ from typing import Literal
 from pydantic import SecretStr
 
 from .backends import digest
-from .errors import OverBudget, Unauthorized, Unavailable
+from .errors import NeedsACookie, OverBudget, Unauthorized, Unavailable
 from .settings import COOKIE_OCTETS, KEY_PREFIX, BackendName, bare_cookie
 
 Door = Literal["page", "api", "http"]
@@ -178,7 +178,7 @@ def _refusal_at_a_route(backend: BackendName, cookie: SecretStr | None) -> Unaut
 
 def _not_set_up(backend: BackendName) -> Unauthorized | Unavailable:
     if backend == "neptun":  # it is there for everybody who has a cookie
-        return Unauthorized(
+        return NeedsACookie(
             "The Neptun endpoint needs a session, and the host has set up none.",
             "Log in to Neptun and give the value of your neptun-session cookie.",
         )

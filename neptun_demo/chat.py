@@ -15,7 +15,7 @@ from .answer import Start
 from .backends.protocol import Backend, NoWatch, Question, Retry, Watch
 from .catalogue import Catalogue
 from .contract import Message, is_blank, quoted, whole_characters
-from .conversation import trimmed
+from .conversation import tokens, trimmed
 from .credentials import Finding
 from .errors import EmptyAnswer, Refused, TimedOut, Unauthorized, Unavailable
 from .models import BUILT_IN, TITLES, Model
@@ -174,7 +174,13 @@ class Chat:
         model = self.catalogue.find(backend, options.model) if options.model else self.default_model(backend)
         checked = parameters.check(model, options.parameters, self.settings.playground_max_tokens)
         system = whole_characters(options.system.strip())
-        kept, dropped = trimmed(messages, room(model, checked), system)
+        far_end = self.backends[backend]
+
+        def weigh(message: Message) -> int:
+            # An entity is three bytes longer than what it stands for: as many as are taken for a token.
+            return tokens(message.content) + far_end.escaped([message])
+
+        kept, dropped = trimmed(messages, room(model, checked), system, weigh)
         # The host's own session never writes into a chat that a visitor names.
         temporary = options.is_playground or admission.spends
         question = Question(

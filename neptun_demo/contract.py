@@ -164,6 +164,7 @@ class ErrorBody(BaseModel):
 _WORDS = {
     "missing": "is missing",
     "too_short": "is empty",
+    "string_too_short": "is empty",
     "extra_forbidden": "is not known here",
     "string_type": "must be text",
     "string_unicode": "must be text",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -75,8 +75,17 @@ def tokens(text: str) -> int:
     return -(-len(text.encode("utf-8", "surrogatepass")) // BYTES_PER_TOKEN)
 
 
-def trimmed(messages: Sequence[Message], room: int | None, system: str = "") -> tuple[list[Message], int]:
+def weight(message: Message) -> int:
+    """How many tokens *message* has where it is sent as it is."""
+    return tokens(message.content)
+
+
+def trimmed(
+    messages: Sequence[Message], room: int | None, system: str = "", weigh: Callable[[Message], int] = weight
+) -> tuple[list[Message], int]:
     """The newest messages that fit into *room* tokens beside the system prompt, and how many were dropped.
+
+    *weigh* tells the tokens of a message as it is sent.
 
     At least one message is needed; the last one always stays. What is left of a trimmed conversation
     starts with a question. No *room* (`None`) is room for all. Raises `TooLarge` when the last message
@@ -86,19 +95,19 @@ def trimmed(messages: Sequence[Message], room: int | None, system: str = "") -> 
         return list(messages), 0
     left = room - tokens(system)
     first = len(messages)
-    while first and (left := left - tokens(messages[first - 1].content)) >= 0:
+    while first and (left := left - weigh(messages[first - 1])) >= 0:
         first -= 1
     if first == len(messages):
-        raise _too_large(messages[-1], room, system)
+        raise _too_large(weigh(messages[-1]), room, system)
     while 0 < first < len(messages) - 1 and messages[first].role != "user":
         first += 1
     return list(messages[first:]), first
 
 
-def _too_large(last: Message, room: int, system: str) -> TooLarge:
+def _too_large(last: int, room: int, system: str) -> TooLarge:
     beside = " beside the system prompt" if system else ""
     return TooLarge(
-        f"The last message is about {tokens(last.content):,} tokens long (estimated); there is room for"
+        f"The last message is about {last:,} tokens long (estimated); there is room for"
         f" {max(0, room - tokens(system)):,}{beside}.",
         "Shorten it. Where the output cap can be lowered or another model chosen, that makes room too.",
     )

@@ -107,6 +107,10 @@ class Unauthorized(Refused):
     status = 401
 
 
+class NeedsACookie(Unauthorized):
+    """Only a Neptun cookie of the caller's own would do: the playground's key has no session behind it."""
+
+
 class TooLarge(Refused):
     """The question is larger than the far end takes."""
 

@@ -10,15 +10,15 @@ import ipaddress
 import json
 import logging
 import re
-from collections.abc import Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .ahead import files, links
 from .api import PREFIX
+from .api.completion_errors import outside
+from .contract import quoted
 from .errors import PHRASES
 from .packed import Packed, path_of
 from .settings import Settings
@@ -46,6 +46,7 @@ _CLOSED = re.compile(
 )
 
 _CHAT = "/api/ai/"
+_OPENAI = "/v1/"
 
 _ON_SPACES = ("*.hf.space", "huggingface.co")
 
@@ -56,67 +57,102 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = Packed(app, named=links(files()))
         self._backend = settings.playground_backend
-        self._trusted = TrustedHostMiddleware(
-            self._app, allowed_hosts=allowed_hosts(settings), www_redirect=False
-        )
+        self._hosts = [host.lower() for host in allowed_hosts(settings)]
+        self._on_spaces = settings.on_spaces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         path = path_of(scope)
-        sending = _Sending(send, ours=path.startswith(PREFIX))
+        answerer = self._backend if path.startswith(_CHAT) else None
+        sending = _Sending(send, ours=path.startswith(PREFIX), answerer=answerer)
         try:
             await self._guarded(path, scope, receive, sending)
         except asyncio.CancelledError:
             # Only the server cancels a request, when it ends; it would log each as a failure of the app.
             if not sending.begun:
-                await _refusal(503, "The playground is being ended.")(scope, receive, sending)
+                await _refusal(path, 503, "The playground is being ended.")(scope, receive, sending)
 
     async def _guarded(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         if _CLOSED.fullmatch(path):
-            await _refusal(404, "This path is closed here.")(scope, receive, send)
+            await _refusal(path, 404, "This path is closed here.")(scope, receive, send)
             return
         if len(scope["query_string"]) > LONGEST_QUERY:
             long = f"The query of an address may have {LONGEST_QUERY:,} bytes here."
-            await _refusal(414, long)(scope, receive, send)
+            await _refusal(path, 414, long)(scope, receive, send)
             return
+        scope = self._without_foreign_roots(scope)
         headers = Headers(scope=scope)
+        if (name := self._foreign_name(headers)) is not None:
+            unknown = f"This playground does not go by the name {quoted(name)}."
+            await _refusal(path, 400, f"{unknown} Its host can add it to PLAYGROUND_HOSTS.")(
+                scope, receive, send
+            )
+            return
         if scope["method"] == "POST":
             # A length beside chunks does not count (RFC 9112, 6.3).
             chunked = "transfer-encoding" in headers or "content-length" not in headers
             body = await _read(receive) if chunked else b""
             if body is None or _announced(headers) >= LARGEST_BODY:
-                await self._too_large(path)(scope, receive, send)
+                large = f"A request may have less than {LARGEST_BODY:,} bytes here."
+                await _refusal(path, 413, large)(scope, receive, send)
                 return
             receive = _again(body, receive) if chunked else receive
+        await self._app(scope, receive, send)
+
+    def _foreign_name(self, headers: Headers) -> str | None:
+        """The name of somebody else under which the app is asked, if it is."""
+        host = headers.get("host", "")
         # A page of another name that was made to point here (DNS rebinding) cannot have an address
         # for its own name, so addresses need no list.
-        app = self._app if _is_address(headers.get("host", "")) else self._trusted
-        await app(scope, receive, send)
+        if not self._goes_by(host) and _address(host) is None:
+            return host
+        forwarded = _forwarded(headers)
+        return forwarded if forwarded is not None and self._leads_away(forwarded) else None
 
-    def _too_large(self, path: str) -> Response:
-        headers = {"X-Chat-Backend": self._backend} if path.startswith(_CHAT) else {}
-        return _refusal(413, f"A request may have less than {LARGEST_BODY:,} bytes here.", headers)
+    def _without_foreign_roots(self, scope: Scope) -> Scope:
+        """Without the headers by which a caller could make Gradio take another's address for the page's own."""
+        dropped = {b"x-gradio-server"}
+        forwarded = _forwarded(Headers(scope=scope))
+        # What the proxy of Spaces writes there is no configuration of the host's: nothing is refused for it.
+        if self._on_spaces and forwarded is not None and self._leads_away(forwarded):
+            dropped.add(b"x-forwarded-host")
+        return {**scope, "headers": [pair for pair in scope["headers"] if pair[0] not in dropped]}
+
+    def _leads_away(self, forwarded: str) -> bool:
+        # Gradio makes the address of its page of it.
+        address = _address(forwarded)
+        return not self._goes_by(forwarded) and (address is None or not address.is_private)
+
+    def _goes_by(self, host: str) -> bool:
+        name = host.split(":", maxsplit=1)[0].lower()
+        return any(
+            name == known or (known.startswith("*.") and name.endswith(known[1:])) for known in self._hosts
+        )
 
 
 def allowed_hosts(settings: Settings) -> list[str]:
     """The names under which the app may be asked."""
     hosts = ["localhost", *settings.playground_hosts]
-    if settings.gradio_server_name not in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+    if settings.gradio_server_name != "0.0.0.0":  # noqa: S104 - compared, not bound
         hosts.append(settings.gradio_server_name)
     if settings.on_spaces:
         hosts += [*_ON_SPACES, *([settings.space_host] if settings.space_host else [])]
     return hosts
 
 
-def _is_address(host: str) -> bool:
+def _forwarded(headers: Headers) -> str | None:
+    """The name under which a proxy says that it was asked: the first one, as Gradio takes it."""
+    return headers.get("x-forwarded-host", "").split(",")[0].strip() or None
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
     try:
-        ipaddress.ip_address(name.strip("[]"))
+        return ipaddress.ip_address(name.strip("[]"))
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def _announced(headers: Headers) -> int:
@@ -151,11 +187,12 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 
 class _Sending:
-    """*send*, with our headers. *begun*: the response has."""
+    """*send*, with our headers. *begun*: the response has. *answerer*: who would answer."""
 
-    def __init__(self, send: Send, *, ours: bool) -> None:
+    def __init__(self, send: Send, *, ours: bool, answerer: str | None) -> None:
         self._send = send
         self._ours = ours
+        self._answerer = answerer
         self.begun = False
 
     async def __call__(self, message: Message) -> None:
@@ -164,15 +201,20 @@ class _Sending:
             headers = MutableHeaders(raw=message.setdefault("headers", []))
             headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
             headers["X-Content-Type-Options"] = "nosniff"
+            if self._answerer is not None:
+                headers.setdefault("X-Chat-Backend", self._answerer)
             if self._ours and "access-control-allow-credentials" in headers:
                 # Gradio lets every origin of a public host ask with the visitor's cookies.
                 del headers["access-control-allow-credentials"]
         await self._send(message)
 
 
-def _refusal(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+def _refusal(path: str, status: int, message: str) -> Response:
+    """A refusal in the shape of the door at *path*."""
+    closing = {"Connection": "close"}
+    if path.startswith(_OPENAI):
+        return outside(status, message, PHRASES[status].lower().replace(" ", "_"), closing)
     body = {"statusCode": status, "statusMessage": PHRASES[status], "message": message}
-    closing = {**(headers or {}), "Connection": "close"}
     return Response(json.dumps(body), status, closing, media_type="application/json")
 
 

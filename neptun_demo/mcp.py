@@ -25,7 +25,7 @@ from .answer import Answer
 from .api import credential, other_methods
 from .chat import Chat, Options
 from .contract import Message, complaint, is_blank, quoted
-from .errors import PlaygroundError, Refused, Unauthorized
+from .errors import NeedsACookie, PlaygroundError, Refused, Unauthorized
 from .listings import described
 from .settings import BackendName
 
@@ -43,6 +43,10 @@ _INSTRUCTIONS = (
 _HOW_TO_SHOW_ONE = (
     "Send the playground's key as Authorization: Bearer; or, with the backend neptun, the value of your own"
     " neptun-session cookie."
+)
+
+_HOW_TO_SHOW_A_COOKIE = (
+    "Send the value of your own neptun-session cookie as Authorization: Bearer, or choose another backend."
 )
 
 
@@ -234,7 +238,13 @@ def _conversation(asked: Ask) -> list[Message]:
 
 def _words(error: PlaygroundError) -> str:
     """The sentence, and what to do in an MCP client, which has no cookie and no query."""
-    return f"{error.sentence} {_HOW_TO_SHOW_ONE}" if isinstance(error, Unauthorized) else error.message
+    match error:
+        case NeedsACookie():
+            return f"{error.sentence} {_HOW_TO_SHOW_A_COOKIE}"
+        case Unauthorized():
+            return f"{error.sentence} {_HOW_TO_SHOW_ONE}"
+        case _:
+            return error.message
 
 
 def _text(text: str) -> types.TextContent:

@@ -97,6 +97,18 @@ def _account(value: str) -> str:
     return _allowed(value, ACCOUNT, "an account id")
 
 
+def _listening(name: str) -> str:
+    if ":" in name:
+        raise ValueError("must be a host name or an IPv4 address: Gradio listens at no other kind")
+    return name
+
+
+def _root_path(path: str) -> str:
+    if not re.fullmatch(r"/[^\s?#]*|https?://[^\s?#@]+", path):
+        raise ValueError("must begin with / or be an http:// or https:// address, without query or fragment")
+    return path
+
+
 def _hosts(value: Any) -> Any:
     return tuple(host for host in re.split(r"[,\s]+", value) if host) if isinstance(value, str) else value
 
@@ -108,7 +120,7 @@ def _host_names(hosts: tuple[str, ...]) -> tuple[str, ...]:
     return hosts
 
 
-Seconds = Annotated[float, Field(gt=0, le=3600)]
+Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 
 
 class Settings(BaseModel):
@@ -125,16 +137,16 @@ class Settings(BaseModel):
     playground_model: str | None = None
     playground_session: Annotated[SecretStr, BeforeValidator(_key)]
     playground_open: bool = False
-    playground_daily_answers: Annotated[int, Field(ge=0)] = 200
-    playground_max_tokens: Annotated[int, Field(ge=1)] = 2048
+    playground_daily_answers: Annotated[int, Field(ge=0, le=1_000_000_000)] = 200
+    playground_max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 2048
     playground_max_seconds: Seconds = 300
     playground_parallel: Annotated[int, Field(ge=1, le=1000)] = 8
     playground_connect_timeout: Seconds = 10
     playground_idle_timeout: Seconds = 60
     playground_hosts: Annotated[tuple[str, ...], BeforeValidator(_hosts), AfterValidator(_host_names)] = ()
-    gradio_server_name: str = "127.0.0.1"
+    gradio_server_name: Annotated[str, AfterValidator(_listening)] = "127.0.0.1"
     gradio_server_port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    gradio_root_path: str = ""
+    gradio_root_path: Annotated[str, AfterValidator(_root_path)] = ""
     space_id: str | None = None
     """The Space's name; empty where Spaces started the app without telling it, `None` elsewhere."""
     space_host: str | None = None
@@ -244,10 +256,11 @@ _WORDS = {
     "int_parsing_size": "must be a whole number of fewer digits",
     "int_from_float": "must be a whole number",
     "float_parsing": "must be a number",
+    "finite_number": "must be a number",
     "literal_error": "must be {expected}",
     "greater_than": "must be more than {gt:g}",
     "greater_than_equal": "must be {ge} or more",
-    "less_than_equal": "must be {le:g} or less",
+    "less_than_equal": "must be {le:.15g} or less",
 }
 
 

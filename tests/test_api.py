@@ -233,6 +233,27 @@ def test_a_wrong_request_is_a_400_that_names_the_place(
     assert not neptun.requests
 
 
+def test_no_name_of_a_model_is_no_models_name(
+    playground: Playground, neptun: Upstream, workers_ai: Upstream
+) -> None:
+    address = f"{playground.url}/api/ai/cloudflare//chat"
+    query = {"chat_id": "-1", "is_playground": "true"}
+    cookies = {"Cookie": f"neptun-session={playground.key}"}
+    answer = httpx.post(address, params=query, json=ASK, headers=cookies, trust_env=False, timeout=30)
+    assert error_of(answer)[:2] == (400, "Invalid model name")
+    assert not neptun.requests
+    assert not workers_ai.requests
+
+
+def test_messages_without_room_are_told_in_a_header(route: Route, neptun: Upstream) -> None:
+    neptun.plays(data_lines("Hi"))
+    said = [{"role": "user", "content": "x" * 80_000}, {"role": "assistant", "content": "Yes."}]
+    for earlier, dropped in (([], None), (said, "2")):
+        answer = route.ask({"chat_id": 1, "backend": "neptun"}, body={"messages": [*earlier, *ASK["messages"]]})
+        assert answer.status_code == 200
+        assert answer.headers.get("x-chat-dropped") == dropped
+
+
 def test_a_retired_model_is_no_longer_available(route: Route, playground: Playground) -> None:
     answer = route.ask({"chat_id": 1}, cookie=playground.key, model="llama-3.1-8b-instruct")
     assert error_of(answer)[:2] == (400, "Service not available anymore.")

@@ -40,6 +40,13 @@ def test_the_printed_curl_line_works_as_it_is(offline_playground: Playground) ->
     assert "offline guide" in done.stdout.decode().lower()
 
 
+def test_the_printed_curl_line_works_where_only_a_cookie_would(start_playground: Start) -> None:
+    app = start_playground(PLAYGROUND_BACKEND="neptun")
+    line = app.printed(r"curl -N .*\n").group(0)
+    done = subprocess.run(["sh", "-c", line], capture_output=True, timeout=60, check=True)
+    assert "offline guide" in done.stdout.decode().lower()
+
+
 def test_nothing_foreign_is_asked_but_the_public_list_of_models(offline_playground: Playground) -> None:
     assert [line for line in offline_playground.foreign() if "neptun-webui.vercel.app" not in line] == []
 

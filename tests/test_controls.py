@@ -46,6 +46,23 @@ def changed(playground: Chat, *, another_backend: bool = False, **values: Any) -
     return dict(zip(CHANGING, changes(playground, given, another_backend=another_backend), strict=True))
 
 
+def test_what_stands_is_not_written_again() -> None:
+    """It comes late, and would undo what was chosen while it was on its way."""
+    playground = chat(Scripted())
+    for another_backend in (False, True):
+        assert "value" not in changed(playground, another_backend=another_backend)["model"]
+    assert changed(playground, another_backend=True, model=GPT)["model"]["value"] == LLAMA
+
+
+def test_the_list_one_chooses_from_stays_as_it_is() -> None:
+    """Written again, it would open again for who went on by the keyboard."""
+    playground = chat(Scripted())
+    given = [BEGUN[name] for name in CHOSEN]
+    models = dict(zip(CHANGING, changes(playground, given, same_list=True), strict=True))["model"]
+    assert not {"choices", "value"} & set(models)
+    assert changed(playground)["model"]["choices"]
+
+
 def test_the_credential_decides_nothing_and_is_never_an_update() -> None:
     assert "credential" not in {*CHOSEN, *CHANGING}
 

@@ -46,7 +46,7 @@ class Door:
 CALLER = httpx.Client(timeout=20, trust_env=False)
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="session", autouse=True)  # a worker may come back to this file
 def _caller() -> Iterator[None]:
     yield
     CALLER.close()

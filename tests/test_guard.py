@@ -8,8 +8,11 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from playground import Playground
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
-from neptun_demo.guard import CONTENT_SECURITY_POLICY, LARGEST_BODY, LONGEST_QUERY, allowed_hosts
+from neptun_demo.guard import CONTENT_SECURITY_POLICY, LARGEST_BODY, LONGEST_QUERY, Guard, allowed_hosts
 from neptun_demo.settings import load
 
 CHAT = "/api/ai/cloudflare/llama-3.3-70b-instruct-fp8-fast/chat"
@@ -96,6 +99,68 @@ def test_localhost_and_addresses_are_served(offline_playground: Playground, host
     assert get(offline_playground, "/", headers={"Host": host}).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [("/", ("message",)), (CHAT, ("message",)), ("/v1/chat/completions", ("error", "message"))],
+)
+def test_who_asks_for_another_name_learns_how_to_add_it(
+    offline_playground: Playground, path: str, message: tuple[str, ...]
+) -> None:
+    answer = get(offline_playground, path, method="POST", headers={"Host": "evil.example"})
+    said = answer.json()
+    for step in message:
+        said = said[step]
+    assert said == (
+        "This playground does not go by the name 'evil.example'. Its host can add it to PLAYGROUND_HOSTS."
+    )
+    assert answer.headers.get("x-chat-backend") == ("offline" if path == CHAT else None)
+
+
+@pytest.mark.parametrize(
+    ("headers", "root"),
+    [
+        ({"X-Forwarded-Host": "evil.example"}, None),
+        ({"X-Forwarded-Host": "evil.example, localhost"}, None),
+        ({"X-Forwarded-Host": "8.8.8.8"}, None),
+        ({"X-Forwarded-Host": "localhost:9"}, "http://localhost:9"),
+        ({"X-Forwarded-Host": "192.168.7.7"}, "http://192.168.7.7"),
+        ({"X-Gradio-Server": "http://evil.example"}, ""),
+        ({}, ""),
+    ],
+)
+def test_nobody_else_becomes_the_address_of_the_page(
+    offline_playground: Playground, headers: dict[str, str], root: str | None
+) -> None:
+    answer = get(offline_playground, "/config", headers=headers)
+    assert answer.status_code == (400 if root is None else 200)
+    assert "evil" not in answer.json().get("root", "")
+    if root is not None:
+        assert answer.json()["root"] == (root or offline_playground.url)
+
+
+@pytest.mark.anyio
+async def test_what_the_proxy_of_spaces_says_refuses_nobody_and_is_not_believed() -> None:
+    seen: list[dict[str, str]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(dict(Headers(scope=scope)))
+        await Response()(scope, receive, send)
+
+    guard = Guard(app, load({"SPACE_ID": "me/play", "SPACE_HOST": "me-play.hf.space"}))
+    transport = httpx.ASGITransport(guard)
+    async with httpx.AsyncClient(transport=transport, base_url="http://me-play.hf.space") as client:
+        for name in ("me-play.hf.space", "inside.example"):
+            assert (await client.get("/", headers={"X-Forwarded-Host": name})).status_code == 200
+    assert [headers.get("x-forwarded-host") for headers in seen] == ["me-play.hf.space", None]
+
+
+def test_a_preflight_of_the_route_says_who_answers(offline_playground: Playground) -> None:
+    headers = {"Origin": "http://localhost:1", "Access-Control-Request-Method": "POST"}
+    assert (
+        get(offline_playground, CHAT, method="OPTIONS", headers=headers).headers["x-chat-backend"] == "offline"
+    )
+
+
 def test_configured_hosts_and_those_of_spaces_are_served() -> None:
     hosts = allowed_hosts(load({"PLAYGROUND_HOSTS": "chat.example, *.demo.example"}))
     assert {"localhost", "chat.example", "*.demo.example"} <= set(hosts)
@@ -161,6 +226,16 @@ def test_a_body_that_is_too_large_is_413_on_every_path(offline_playground: Playg
     assert answer.status_code == 413
     assert answer.json()["statusMessage"] == "Payload Too Large"
     assert ("x-chat-backend" in answer.headers) == (path == CHAT)
+
+
+def test_what_stands_in_front_speaks_openais_shape_to_its_clients(offline_playground: Playground) -> None:
+    path = "/v1/chat/completions"
+    large = get(offline_playground, path, method="POST", content=b"x" * LARGEST_BODY)
+    long = get(offline_playground, f"{path}?a={'x' * LONGEST_QUERY}", method="POST")
+    for answer, status, code in ((large, 413, "payload_too_large"), (long, 414, "uri_too_long")):
+        said = answer.json()["error"]
+        assert (answer.status_code, said["type"], said["code"]) == (status, "invalid_request_error", code)
+        assert "bytes here" in said["message"]
 
 
 def test_a_body_without_a_length_is_counted(offline_playground: Playground) -> None:

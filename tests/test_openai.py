@@ -467,6 +467,15 @@ def test_without_the_right_key_nothing_else_is_looked_at(playground: Playground,
     assert workers_ai.requests == []
 
 
+def test_a_key_without_a_session_behind_it_is_no_key_for_neptun(client: Any, neptun: Upstream) -> None:
+    with pytest.raises(openai.AuthenticationError) as raised:
+        ask(client, model=f"neptun/{MODEL}")
+    said = raised.value.body["message"]  # type: ignore[index]
+    assert "the host has set up none. Give as the API key the value of your own" in said
+    assert "playground's key" not in said
+    assert not neptun.requests
+
+
 def test_a_session_is_told_which_models_it_opens(visitor: Any, workers_ai: Upstream) -> None:
     error = refusal(visitor)
     assert error.status_code == 401

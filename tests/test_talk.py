@@ -49,6 +49,22 @@ def test_a_capped_answer_offers_a_higher_cap(visitor, workers_ai):
     assert caps == [1024, 2048]
 
 
+def test_a_cap_that_is_the_highest_is_not_raised(visitor, workers_ai):
+    half = {"choices": [{"delta": {"content": "Half of"}, "finish_reason": "length"}]}
+    workers_ai.plays(sse(half))
+    visitor.on_workers_ai()
+    visitor.page.get_by_label("number input for Max tokens").fill("1500")
+    visitor.ask("Hi")
+    step(visitor, "Raise the cap and try again").click()
+    visitor.expect(visitor.numbers).to_have_count(1)
+    visitor.rest().expect(visitor.answer).to_contain_text("Half of")
+    visitor.expect(step(visitor, "Choose another model")).to_be_visible()
+    visitor.expect(step(visitor, "Raise the cap and try again")).to_have_count(0)
+    caps = [workers_ai.arrived(number).request.json()["max_tokens"] for number in (1, 2)]
+    assert caps == [1500, 2048]
+    assert visitor.page.console_errors == []
+
+
 def test_retry_with_another_model(visitor, workers_ai):
     workers_ai.plays(sse({"response": "One."}), sse({"response": "Two."}))
     visitor.on_workers_ai().ask("Hi").expect(visitor.answer).to_contain_text("One.")

@@ -107,11 +107,14 @@ class Answering(Response):
             raise
 
     def _notes(self) -> dict[str, str]:
-        """Which back end answers, and whether a chat that was to be stored is not."""
+        """Which back end answers, how many messages had no room, and whether a chat that was to be stored is
+        not."""
         asked = self._asked
         headers = {"X-Chat-Backend": self._start.backend if self._start else _named(self._chat, asked.options)}
         if self._start and asked.wants_storing and not self._start.stored:
             headers["X-Chat-Stored"] = "false"
+        if self._start and self._start.dropped:
+            headers["X-Chat-Dropped"] = str(self._start.dropped)
         return headers
 
 

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from neptun_demo.backends.workers_ai_errors import QUOTA
 from neptun_demo.errors import (
+    NeedsACookie,
     OverBudget,
     PlaygroundError,
     Refused,
@@ -29,6 +30,10 @@ from .bodies import json_response, retry_after
 _HOW_TO_SHOW_ONE = (
     "Give as the API key this playground's key; or, with a model of the Neptun back end (neptun/NAME), the"
     " value of your own neptun-session cookie."
+)
+
+_HOW_TO_SHOW_A_COOKIE = (
+    "Give as the API key the value of your own neptun-session cookie, or choose a model of another back end."
 )
 
 # A wait of more seconds than this is the day's quota, not a busy moment.
@@ -66,8 +71,19 @@ def error_object(error: PlaygroundError, names: frozenset[str] = frozenset()) ->
     elif (found := _place(error, sentence)) and found["name"] in names | {"model", "messages"}:
         param = found["place"]
         code = code or ("unsupported_parameter" if found["colon"] else "invalid_value")
-    advice = _HOW_TO_SHOW_ONE if isinstance(error, Unauthorized) else error.advice
+    advice = _advice(error)
     return {"message": f"{sentence} {advice}".strip(), "type": kind, "param": param, "code": code}
+
+
+def _advice(error: PlaygroundError) -> str:
+    """What to do in a client of OpenAI's, which has no cookie and no query."""
+    match error:
+        case NeedsACookie():
+            return _HOW_TO_SHOW_A_COOKIE
+        case Unauthorized():
+            return _HOW_TO_SHOW_ONE
+        case _:
+            return error.advice
 
 
 def _place(error: PlaygroundError, sentence: str) -> re.Match[str] | None:
@@ -76,7 +92,8 @@ def _place(error: PlaygroundError, sentence: str) -> re.Match[str] | None:
 
 def outside(status: int, message: str, code: str, headers: Mapping[str, str] | None = None) -> Response:
     """The answer to a request that is none of ours."""
-    error = {"message": message, "type": "invalid_request_error", "param": None, "code": code}
+    kind = "server_error" if status >= 500 else "invalid_request_error"
+    error = {"message": message, "type": kind, "param": None, "code": code}
     return json_response({"error": error}, status, headers)
 
 

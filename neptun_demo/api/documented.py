@@ -67,7 +67,7 @@ def _asked(request: Request, body: bytes, query: Query, complaint: Refused | Non
 
     options = Options(
         backend=request.query_params.get("backend", ""),
-        model=request.path_params["model_name"],
+        model=request.path_params["model_name"] or " ",  # no name is no model's here; to `reply()` it is any
         chat_id=query.chat_id,
         is_playground=query.is_playground,
     )

@@ -90,6 +90,7 @@ def _body(reference: str, example: Mapping[str, Any]) -> dict[str, Any]:
 
 _QUESTION = [{"role": "user", "content": "Hello, how are you?"}]
 _ANSWERER = {"X-Chat-Backend": _header("The back end that answers.", enum=[*TITLES])}
+_DROPPED = {"X-Chat-Dropped": _header("How many of the oldest messages had no room, where some had none.")}
 _ON_THE_UI_WIRE = """\
 data: {"type":"start"}
 
@@ -153,6 +154,7 @@ def chat_described(backends: Sequence[str]) -> Described:
                 "headers": {
                     **_ANSWERER,
                     "X-Chat-Stored": _header("Sent where a chat was to be stored and is not.", const="false"),
+                    **_DROPPED,
                     "X-Vercel-AI-Data-Stream": _header("With `stream_protocol=data`.", const="v1"),
                     "X-Vercel-AI-UI-Message-Stream": _header("With `stream_protocol=ui`.", const="v1"),
                 },
@@ -217,14 +219,14 @@ COMPLETIONS: Described = {
         200: {
             "model": ChatCompletion,
             "description": "The answer, in one piece or as chunks.",
-            "headers": _ANSWERER,
+            "headers": {**_ANSWERER, **_DROPPED},
             "content": {
                 "text/event-stream": {"itemSchema": _CHUNK, "examples": {"chunks": {"value": _CHUNKS}}}
             },
         },
         404: {"model": ErrorAnswer, "description": "There is no such model, or it is no longer available."},
         **_refusals(ErrorAnswer, 400, 401, 429, 500, 502, 503, 504, "4XX"),
-        413: {"model": ErrorBody, "description": "The request has 2,000,000 bytes or more."},
+        413: {"model": ErrorAnswer, "description": "The request has 2,000,000 bytes or more."},
     },
     "openapi_extra": {
         "security": _SECURITY,

@@ -100,8 +100,8 @@ def _opening(question: Question) -> str:
     asked = question.asked.strip()
     if asked and asked.lower() not in map(str.lower, GUIDE_MODEL.names):
         return (
-            f"This is the offline guide, a handbook and not a model, in place of {asked}: only the offline"
-            " guide is set up for this request.\n\n"
+            f"This is the offline guide, a handbook and not a model, in place of {asked}: no other"
+            " back end is set up, or none was asked for.\n\n"
         )
     said = any(OPENING in one.content for one in question.messages if one.role == "assistant")
     return "" if said else f"{OPENING}\n\n"

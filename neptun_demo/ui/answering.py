@@ -18,6 +18,7 @@ from neptun_demo.chat import Chat, Options
 from neptun_demo.conversation import messages_of
 from neptun_demo.errors import PlaygroundError, Refused
 from neptun_demo.models import TITLES, Model
+from neptun_demo.parameters import DEFAULT_MAX_TOKENS
 from neptun_demo.streams import Event, Text, Thinking
 
 from .notices import Notice
@@ -92,6 +93,7 @@ class Answering:
         record = self._records.begin(request.session_hash or "", turn.answer_id)
         try:
             options, access = asked(conversation_id(request))
+            turn.highest_cap = self._at_the_highest_cap(options)
             messages = messages_of(transcript)
             record.asked(messages, options)
             events = record.follow(self.chat.reply(messages, options, access, watch=record))
@@ -106,6 +108,10 @@ class Answering:
         else:
             yield [*transcript, *turn.finished()]
         self._running.pop(turn.answer_id, None)
+
+    def _at_the_highest_cap(self, options: Options) -> bool:
+        cap = options.parameters.get("max_tokens") or DEFAULT_MAX_TOKENS
+        return bool(cap >= self.chat.settings.playground_max_tokens)
 
     def broken_off(self, transcript: Transcript, cause: str) -> Transcript:
         """*transcript* after an answer that was stopped, or that failed in a way that nobody foresaw."""

@@ -21,7 +21,7 @@ from neptun_demo.contract import is_blank
 from .answering import Answering, is_running
 from .bridge import Bridge, told
 from .chatbot import Chatbot
-from .connecting.controls import Controls
+from .connecting.controls import Controls, raised
 from .connecting.panel import first_visit
 from .connecting.question import asked
 from .display import DELIMITERS, typed
@@ -126,6 +126,21 @@ class Talk(gr.ChatInterface):
             async for frame in frames:
                 yield frame
 
+    def _ask(self, text: str, transcript: Transcript, cap: float, asking: gr.EventData) -> tuple[Any, Any, Any]:
+        """The message box, the conversation up to what is to be answered now, and the cap on output tokens.
+
+        A message is sent or changed, or an answer is wanted again: as it was asked, or with twice the cap.
+        """
+        match asking.target:
+            case gr.Textbox():
+                return *_send(text, transcript), gr.skip()
+            case gr.Chatbot() if "previous_value" in (asking._data or {}):  # noqa: SLF001 - see `told()`
+                return *_edit(transcript, gr.EditData(asking.target, asking._data)), gr.skip()  # noqa: SLF001
+            case _:
+                higher = told(asking, "step") == "raise"
+                again = raised(self._answering.chat, cap) if higher else gr.skip()
+                return *_ask_again(transcript), again
+
     def _setup_events(self) -> None:
         """Listeners of our own instead of ChatInterface's."""
         for unused in self._of_its_own_listeners():
@@ -138,7 +153,7 @@ class Talk(gr.ChatInterface):
         self._controls.backend.change(None, [self._controls.backend], [bot], js=EXAMPLES, **_AT_ONCE)
         # One listener for every way to ask: the more there are, the longer a page takes to open.
         asked_by = [box.submit, bot.retry, bot.edit, self._bridge.end("retry")]
-        asking = gr.on(asked_by, _ask, [box, bot, cap], [box, bot, cap], **_AT_ONCE)
+        asking = gr.on(asked_by, self._ask, [box, bot, cap], [box, bot, cap], **_AT_ONCE)
         answering = self._answered(asking, cause)
         box.stop(None, None, [cause], js="() => 'stopped'", cancels=[answering], **_AT_ONCE)
         bot.clear(None, None, [cause], js="() => 'cleared'", cancels=[answering], **_AT_ONCE)
@@ -198,22 +213,6 @@ def _busy() -> Any:
 
 def _rest() -> Any:
     return gr.update(submit_btn=SEND, stop_btn=False)
-
-
-def _ask(text: str, transcript: Transcript, cap: float, asked: gr.EventData) -> tuple[Any, Any, Any]:
-    """The message box, the conversation up to what is to be answered now, and the cap on output tokens.
-
-    A message is sent or changed, or an answer is wanted again: as it was asked, or with twice the cap, which
-    the slider keeps within its range.
-    """
-    match asked.target:
-        case gr.Textbox():
-            return *_send(text, transcript), gr.skip()
-        case gr.Chatbot() if "previous_value" in (asked._data or {}):  # noqa: SLF001 - see `told()`
-            return *_edit(transcript, gr.EditData(asked.target, asked._data)), gr.skip()  # noqa: SLF001
-        case _:
-            again = gr.update(value=2 * int(cap)) if told(asked, "step") == "raise" else gr.skip()
-            return *_ask_again(transcript), again
 
 
 def _send(text: str, transcript: Transcript) -> tuple[Any, Any]:

@@ -64,6 +64,8 @@ class Turn:
     ) -> None:
         self.answer = Answer()
         self.answer_id = answer_id
+        self.highest_cap = False
+        """Whether the output cap cannot be raised: then this is no step to offer."""
         self._model_of = model_of
         self._now = now
         self._asked = now()
@@ -133,7 +135,7 @@ class Turn:
         why = capped(numbers, self.answer.text)
         if not why:
             return []
-        steps = ("raise",) if numbers.backend == "workers-ai" else ("model",)
+        steps = ("raise",) if numbers.backend == "workers-ai" and not self.highest_cap else ("model",)
         chip = Notice(tone="capped", title="Cut short by the cap.", sentences=(why,), steps=steps)
         return [notice(chip, self.answer_id)]
 

@@ -17,7 +17,14 @@ from neptun_demo.chat import Options
 from neptun_demo.contract import is_blank
 from neptun_demo.ui.answering import Answering, is_running
 from neptun_demo.ui.bridge import told
-from neptun_demo.ui.connecting.controls import AT_ONCE, build_backend, build_controls, build_model, listen
+from neptun_demo.ui.connecting.controls import (
+    AT_ONCE,
+    build_backend,
+    build_controls,
+    build_model,
+    listen,
+    raised,
+)
 from neptun_demo.ui.connecting.question import asked
 from neptun_demo.ui.session import column_id
 from neptun_demo.ui.talk import conversation, not_sent
@@ -118,8 +125,7 @@ class Column:
             return (gr.skip() if is_blank(text) else [*transcript, message("user", text)]), gr.skip()
         question = last_question(transcript)
         again = gr.skip() if question is None else transcript[: question + 1]
-        # The slider keeps it within its range.
-        return again, gr.update(value=2 * int(cap)) if step == "raise" else gr.skip()
+        return again, raised(self._answering.chat, cap) if step == "raise" else gr.skip()
 
     async def _answer(
         self, transcript: Transcript, request: gr.Request, *values: Any

@@ -16,6 +16,7 @@ from gradio.components import Component
 from neptun_demo.chat import Chat
 from neptun_demo.errors import Refused
 from neptun_demo.models import TITLES, Model
+from neptun_demo.parameters import DEFAULT_MAX_TOKENS
 from neptun_demo.settings import BackendName
 from neptun_demo.ui.words import label
 
@@ -156,7 +157,7 @@ def listen(chat: Chat, controls: Controls) -> None:
         return changes(chat, values, another_backend=True)
 
     def choose(*values: Any) -> list[Any]:
-        return changes(chat, values)
+        return changes(chat, values, same_list=True)
 
     def tell(*values: Any) -> str:
         return sent_now(chat, dict(zip(CHOSEN, values, strict=True)))
@@ -170,10 +171,14 @@ def listen(chat: Chat, controls: Controls) -> None:
     gr.on(moved, tell, chosen, [controls.sent], trigger_mode="always_last", **AT_ONCE)
 
 
-def changes(chat: Chat, values: Sequence[Any], *, another_backend: bool = False) -> list[Any]:
+def changes(
+    chat: Chat, values: Sequence[Any], *, another_backend: bool = False, same_list: bool = False
+) -> list[Any]:
     """What becomes of `Controls.changing` when the *values* of `Controls.chosen` are chosen.
 
-    With *another_backend* its own model is chosen with it. Whatever a visitor set stays where it can.
+    With *another_backend* its own model is chosen with it. With *same_list* the models to choose from stay as
+    they are: who is just choosing by the keyboard would see their list open again. Whatever a visitor set
+    stays where it can.
     """
     chosen = dict(zip(CHOSEN, values, strict=True))
     name, asked_for = _backend_of(chat, chosen["backend"]), chosen["model"]
@@ -187,8 +192,11 @@ def changes(chat: Chat, values: Sequence[Any], *, another_backend: bool = False)
     except Refused as error:  # the card says it; until then the ranges of the default are shown
         model, unknown = chat.default_model(name), error
     updates = _changes(chat, name, model, chosen)
-    if not another_backend and asked_for:
+    if asked_for and (not another_backend or model.id == asked_for):
+        # Not even the same again: what comes late would undo what was chosen meanwhile.
         del updates["model"]["value"]
+    if same_list:
+        del updates["model"]["choices"]
     if unknown:
         updates["card"]["value"], updates["sent"]["value"] = model_card.no_card(unknown), ""
     return [gr.update(**updates[name]) for name in CHANGING]
@@ -200,6 +208,12 @@ def set_to(chat: Chat, values: Sequence[Any]) -> list[Any]:
     chosen = dict(zip(CHOSEN, values, strict=True))
     now = _begun(chat, chosen)
     return [_backend_of(chat, chosen["backend"]), *(gr.update(**now[name]) for name in CHANGING)]
+
+
+def raised(chat: Chat, cap: float | None) -> dict[str, Any]:
+    """The slider of the output cap at twice *cap*, or at its end."""
+    highest = chat.settings.playground_max_tokens
+    return gr.update(value=min(2 * int(cap or DEFAULT_MAX_TOKENS), highest))
 
 
 def _begun(chat: Chat, chosen: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

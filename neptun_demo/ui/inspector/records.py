@@ -271,11 +271,6 @@ class Records:
         """The record of that answer, if this very session asked for it and it is still kept."""
         return self._sessions.get(session or "", {}).get(answer)
 
-    def latest(self, session: str | None) -> Record | None:
-        """The newest record of *session*."""
-        answers = self.answers(session)
-        return self.find(session, answers[-1]) if answers else None
-
     def answers(self, session: str | None) -> list[str]:
         """The ids of the answers that are kept, oldest first."""
         return list(self._sessions.get(session or "", {}))

@@ -31,7 +31,7 @@ def usable(chat: Chat, settings: Settings) -> tuple[Settings, dict[str, str]]:
         try:
             model = chat.catalogue.find(backend, settings.model)
         except Refused as error:
-            left_out["model"] = error.message
+            left_out["model"] = error.sentence
     system = settings.system
     if system and backend != "workers-ai":
         left_out["system"] = f"system: {TITLES[backend]} takes no system prompt."
@@ -52,7 +52,7 @@ def _sampling(chat: Chat, model: Model, settings: Settings) -> tuple[dict[str, A
         try:
             parameters.check(model, {name: asked}, chat.settings.playground_max_tokens)
         except Refused as error:
-            refused[name] = error.message
+            refused[name] = error.sentence
         else:
             values[name] = value
     return values, refused
