@@ -135,7 +135,7 @@ class Gate:
         if backend == "offline":
             return Admission()
         if backend not in self._host:
-            raise _not_set_up(backend)
+            raise _not_set_up(backend, is_key=shown.is_key)
         if not shown.is_key and not self._open:
             raise _needs_the_key(backend)
         return Admission(spends=True)
@@ -176,10 +176,11 @@ def _refusal_at_a_route(backend: BackendName, cookie: SecretStr | None) -> Unaut
     )
 
 
-def _not_set_up(backend: BackendName) -> Unauthorized | Unavailable:
+def _not_set_up(backend: BackendName, *, is_key: bool) -> Unauthorized | Unavailable:
     if backend == "neptun":  # it is there for everybody who has a cookie
+        needs = "That is the playground's key, but Neptun" if is_key else "The Neptun endpoint"
         return NeedsACookie(
-            "The Neptun endpoint needs a session, and the host has set up none.",
+            f"{needs} needs a session, and the host has set up none.",
             "Log in to Neptun and give the value of your neptun-session cookie.",
         )
     return Unavailable(

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import gradio as gr
 from gradio.components import Component
+from gradio.route_utils import FnIndexInferError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -63,11 +64,16 @@ million tokens, plan, reasoning and vision; and live, the back ends whose list i
 
 From a shell: POST {} to /gradio_api/call/v2/models, then GET /gradio_api/call/models/ with the event_id."""
 
-# What Gradio raises for a call by names that it cannot make, and what that means.
+_CALLED_AT = re.compile(r"/gradio_api/(call|queue/join|run|api)\b")
+_NOTHING = "There is nothing named {quoted} here. There are: chat, complete, models."
+
+# What Gradio raises for a call that it cannot make, and what that means.
 _WRONG_CALLS = (
     (re.compile(r"No value provided for required argument: (.*)"), 400, "{name} is missing."),
     (re.compile(r"Parameter `(.*?)` is not a valid"), 400, "There is no parameter named {quoted}."),
-    (re.compile(r"'/(.*)'"), 404, "There is nothing named {quoted} here. There are: chat, complete, models."),
+    (re.compile(r"'/(.*)'"), 404, _NOTHING),
+    (re.compile(r"Could not infer function index for API name: (.*)"), 404, _NOTHING),
+    (re.compile(r"(-?\d+)\Z"), 404, "There is no listener {name} here."),
 )
 
 Turns = list[dict[str, str]]
@@ -86,18 +92,18 @@ def add_api(chat: Chat) -> None:
 
 
 async def wrong_call(request: Request, error: Exception) -> Response:
-    """The answer to a call of `/gradio_api/call/v2/…` for which Gradio has an exception and no words.
+    """The answer to a call for which Gradio has an exception and no words.
 
     Raises *error* again where it is about anything else.
     """
-    if "/gradio_api/call/v2/" in request.url.path:
+    if _CALLED_AT.search(request.url.path):
         for said, status, words in _WRONG_CALLS:
             if found := said.match(str(error)):
                 return JSONResponse({"error": words.format(name=found[1], quoted=quoted(found[1]))}, status)
     raise error
 
 
-WRONG_CALLS = {TypeError: wrong_call, KeyError: wrong_call}
+WRONG_CALLS = {TypeError: wrong_call, KeyError: wrong_call, FnIndexInferError: wrong_call}
 """Exception handlers of the application that serves the API."""
 
 

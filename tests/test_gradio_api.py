@@ -289,6 +289,20 @@ def test_a_call_that_cannot_be_made_is_refused_in_words(playground, name, body, 
     assert "Traceback" not in playground.output()
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "words"),
+    [
+        ("call/nope", {"data": []}, "There is nothing named 'nope' here."),
+        ("queue/join", {"data": [], "fn_index": 9999, "session_hash": "s"}, "There is no listener 9999 here."),
+    ],
+)
+def test_a_call_of_what_is_not_there_is_refused_in_words(playground, path, body, words):
+    answer = httpx.post(f"{playground.url}/gradio_api/{path}", json=body, timeout=20)
+    assert answer.status_code == 404
+    assert answer.json()["error"].startswith(words)
+    assert "Traceback" not in playground.output()
+
+
 # The private events of the page, reached without it
 
 

@@ -472,7 +472,7 @@ def test_a_key_without_a_session_behind_it_is_no_key_for_neptun(client: Any, nep
         ask(client, model=f"neptun/{MODEL}")
     said = raised.value.body["message"]  # type: ignore[index]
     assert "the host has set up none. Give as the API key the value of your own" in said
-    assert "playground's key" not in said
+    assert "Give as the API key this playground's key" not in said
     assert not neptun.requests
 
 

@@ -40,7 +40,9 @@ def able(
     storing = _NO_STORING.get(backend)
     temporary = chosen.get("temporary", True)
     return {
-        "temporary": _able(storing, "Neptun does not store it."),
+        "temporary": _able(
+            storing, "Neptun does not store it." if temporary else "Neptun stores it: see below."
+        ),
         "chat_id": _able(
             storing or ("A temporary chat has none." if temporary else None),
             "Of a chat of yours at Neptun, which stores question and answer there.",
