@@ -613,6 +613,31 @@ def test_thinking_is_folded_and_no_part_of_the_conversation(visitor, workers_ai)
     assert sent(workers_ai, 2) == [("user", "Hi"), ("assistant", "Forty-two."), ("user", "Sure?")]
 
 
+def test_an_answer_stays_when_a_retry_comes_to_nothing(visitor, neptun):
+    neptun.plays(data_lines("A good answer."), recording("up_err429"), hangs(), data_lines("A better one."))
+    visitor.on_neptun().ask("Hi").expect(visitor.answer).to_contain_text("A good answer.")
+    retry = visitor.page.get_by_role("button", name="Retry").last
+    retry.click()
+    visitor.expect(visitor.notice).to_contain_text("No answer.")
+    visitor.rest().expect(visitor.notice).to_contain_text("The answer before this one stays.")
+    shown = visitor.page.locator("#conversation .bot-row")
+    visitor.expect(shown.filter(has_text="A good answer.")).to_have_count(1)
+    visitor.page.reload()
+    visitor.expect(shown.filter(has_text="A good answer.")).to_have_count(1)  # it was kept so, too
+    visitor.on_neptun()
+    retry.click()
+    neptun.arrived(3)
+    visitor.stop_button.click()
+    visitor.rest().expect(visitor.notice).to_have_count(1)  # attempts do not pile up
+    visitor.expect(visitor.notice).to_contain_text("Stopped.")
+    visitor.expect(shown.filter(has_text="A good answer.")).to_have_count(1)
+    retry.click()
+    visitor.expect(visitor.answer).to_contain_text("A better one.")
+    visitor.rest().expect(shown.filter(has_text="A good answer.")).to_have_count(0)
+    visitor.ask("And?")
+    assert sent(neptun, 5) == [("user", "Hi"), ("assistant", "A better one."), ("user", "And?")]
+
+
 def test_retry_asks_the_same_again(visitor, neptun):
     neptun.plays(data_lines("One."), data_lines("Two."), data_lines("Three."))
     visitor.on_neptun().ask("first")

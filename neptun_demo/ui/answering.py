@@ -24,7 +24,7 @@ from neptun_demo.streams import Event, Text, Thinking
 from .notices import Notice
 from .pump import pump
 from .session import conversation_id
-from .turn import Message, Transcript, Turn, notice, settled
+from .turn import Message, Transcript, Turn, last_question, notice, settled, waiting_again
 
 MOST_RUNNING = 1000
 """Answers whose state is kept until they end; of one that nobody ever asks for again it is forgotten first."""
@@ -85,10 +85,12 @@ class Answering:
 
         *asked* gives what the controls ask for, given an id of the conversation; it may raise `Refused`.
         """
+        transcript, replaced = _taken_up(transcript)
         if not transcript or transcript[-1]["role"] != "user":
             yield gr.skip()
             return
         turn = self._begin()
+        turn.replaces = replaced
         yield [*transcript, *turn.running()]
         record = self._records.begin(request.session_hash or "", turn.answer_id)
         try:
@@ -147,6 +149,37 @@ class Answering:
 def is_running(transcript: Transcript) -> bool:
     """Whether an answer is on its way: it has no end of its own yet."""
     return bool(transcript) and (transcript[-1].get("metadata") or {}).get("id") == "waiting"
+
+
+def once_more(transcript: Transcript) -> Transcript | None:
+    """*transcript* for `Answering.answer()`, whose last question is to be answered again; `None` without one.
+
+    What answers it stays behind it until there is something in its place.
+    """
+    question = last_question(transcript)
+    if question is None:
+        return None
+    before, answer = transcript[: question + 1], transcript[question + 1 :]
+    if is_running(transcript) or not any(_is_of_the_answer(entry) for entry in answer):
+        return before
+    return [*transcript, waiting_again()]
+
+
+def _taken_up(transcript: Transcript) -> tuple[Transcript, Transcript]:
+    """The conversation up to what is to be answered, and the answer that the new one replaces."""
+    question = last_question(transcript)
+    if question is None or not is_running(transcript) or _answer_id(transcript):
+        return transcript, []
+    answer = settled(transcript[question + 1 :])
+    ends = [place for place, entry in enumerate(answer) if (entry.get("metadata") or {}).get("id") == "numbers"]
+    # Behind its numbers stand attempts that came to nothing.
+    return transcript[: question + 1], answer[: ends[0] + 1] if ends else answer
+
+
+def _is_of_the_answer(entry: Message) -> bool:
+    """Whether it is text of the answer, neither thinking nor the page's own."""
+    metadata = entry.get("metadata") or {}
+    return not metadata.get("id") and not metadata.get("title")
 
 
 def _is_text(event: object) -> bool:

@@ -18,7 +18,7 @@ from gradio.components.chatbot import ExampleMessage
 
 from neptun_demo.contract import is_blank
 
-from .answering import Answering, is_running
+from .answering import Answering, is_running, once_more
 from .bridge import Bridge, told
 from .chatbot import Chatbot
 from .connecting.controls import Controls, raised
@@ -223,9 +223,9 @@ def _send(text: str, transcript: Transcript) -> tuple[Any, Any]:
 
 
 def _ask_again(transcript: Transcript) -> tuple[Any, Transcript]:
-    """The conversation without its last answer."""
-    question = last_question(transcript)
-    return (_busy(), transcript[: question + 1]) if question is not None else (_rest(), transcript)
+    """The conversation whose last question is to be answered again."""
+    again = once_more(transcript)
+    return (_busy(), again) if again is not None else (_rest(), transcript)
 
 
 def _edit(transcript: Transcript, edited: gr.EditData) -> tuple[Any, Any]:

@@ -64,6 +64,8 @@ class Turn:
     ) -> None:
         self.answer = Answer()
         self.answer_id = answer_id
+        self.replaces: Transcript = []
+        """The messages of an earlier answer to the same question: they stay where this one gets no text."""
         self.highest_cap = False
         """Whether the output cap cannot be raised: then this is no step to offer."""
         self._model_of = model_of
@@ -106,20 +108,24 @@ class Turn:
     def failed(self, error: PlaygroundError) -> Transcript:
         """The text so far, and what happened."""
         has_text = bool(self.answer.text)
-        said = notice(of_failure(error, has_text=has_text), self.answer_id)
-        return self._ended(said, "cut" if has_text else "failed")
+        return self._ended(of_failure(error, has_text=has_text), "cut" if has_text else "failed")
 
     def stopped(self, said: Notice) -> Transcript:
         """The text so far, and that somebody or something ended it."""
         end = "stopped" if said.tone == "stopped" else "cut" if self.answer.text else "failed"
-        return self._ended(notice(said, self.answer_id), end)
+        return self._ended(said, end)
 
-    def _ended(self, said: Message, end: str) -> Transcript:
+    def _ended(self, said: Notice, end: str) -> Transcript:
+        before: Transcript = []
+        if self.replaces and not self.answer.text:
+            before = self.replaces
+            said = said.model_copy(update={"sentences": (*said.sentences, "The answer before this one stays.")})
         numbers: Transcript = []
         if self.answer.start:
             known = Numbers.of(self.answer, self._model_of(self.answer), end=end)
             numbers = [self._numbers(known.model_copy(update=self._times()))]
-        return settled([*self._thinking(), *self._text(), said, *numbers])
+        chip = notice(said, self.answer_id)
+        return settled([*before, *self._thinking(), *self._text(), chip, *numbers])
 
     def _times(self) -> dict[str, float | None]:
         """What the page's own clock knows of an answer that did not come to its end; the speed is that of what
@@ -180,6 +186,11 @@ def settled(transcript: Sequence[Message]) -> Transcript:
     """*transcript* after an answer that did not end by itself: nothing in it waits any more."""
     kept = [entry for entry in transcript if (entry.get("metadata") or {}).get("id") != "waiting"]
     return [_at_rest(entry) for entry in kept]
+
+
+def waiting_again() -> Message:
+    """Stands behind an answer that is asked for once more, until something comes in its place."""
+    return message("assistant", _html("waiting", word("waiting", word("an_answer"))), {"id": "waiting"})
 
 
 def _waiting(answer: Answer, seconds: float, answer_id: str) -> Message:

@@ -15,7 +15,7 @@ import gradio as gr
 from neptun_demo.access import Access
 from neptun_demo.chat import Options
 from neptun_demo.contract import is_blank
-from neptun_demo.ui.answering import Answering, is_running
+from neptun_demo.ui.answering import Answering, is_running, once_more
 from neptun_demo.ui.bridge import told
 from neptun_demo.ui.connecting.controls import (
     AT_ONCE,
@@ -28,7 +28,7 @@ from neptun_demo.ui.connecting.controls import (
 from neptun_demo.ui.connecting.question import asked
 from neptun_demo.ui.session import column_id
 from neptun_demo.ui.talk import conversation, not_sent
-from neptun_demo.ui.turn import Transcript, last_question, message
+from neptun_demo.ui.turn import Transcript, message
 from neptun_demo.ui.words import label
 
 # The script writes the words of what is drawn here, in the browser's language.
@@ -123,9 +123,10 @@ class Column:
         step, text = told(asking, "step"), told(asking, "text")
         if step == "send":
             return (gr.skip() if is_blank(text) else [*transcript, message("user", text)]), gr.skip()
-        question = last_question(transcript)
-        again = gr.skip() if question is None else transcript[: question + 1]
-        return again, raised(self._answering.chat, cap) if step == "raise" else gr.skip()
+        again = once_more(transcript)
+        return gr.skip() if again is None else again, raised(
+            self._answering.chat, cap
+        ) if step == "raise" else gr.skip()
 
     async def _answer(
         self, transcript: Transcript, request: gr.Request, *values: Any
