@@ -12,6 +12,7 @@ import logging
 import re
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -57,7 +58,9 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = Packed(app, named=links(files()))
         self._backend = settings.playground_backend
-        self._hosts = [host.lower() for host in allowed_hosts(settings)]
+        # It only decides: its own refusal is no door's shape, and it knows of no name that a proxy forwards.
+        names = [name.lower() for name in allowed_hosts(settings)]
+        self._trusted = TrustedHostMiddleware(_known, allowed_hosts=names, www_redirect=False)
         self._on_spaces = settings.on_spaces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,9 +85,9 @@ class Guard:
             long = f"The query of an address may have {LONGEST_QUERY:,} bytes here."
             await _refusal(path, 414, long)(scope, receive, send)
             return
-        scope = self._without_foreign_roots(scope)
+        scope = await self._without_foreign_roots(scope)
         headers = Headers(scope=scope)
-        if (name := self._foreign_name(headers)) is not None:
+        if (name := await self._foreign_name(headers)) is not None:
             unknown = f"This playground does not go by the name {quoted(name)}."
             await _refusal(path, 400, f"{unknown} Its host can add it to PLAYGROUND_HOSTS.")(
                 scope, receive, send
@@ -101,35 +104,34 @@ class Guard:
             receive = _again(body, receive) if chunked else receive
         await self._app(scope, receive, send)
 
-    def _foreign_name(self, headers: Headers) -> str | None:
+    async def _foreign_name(self, headers: Headers) -> str | None:
         """The name of somebody else under which the app is asked, if it is."""
         host = headers.get("host", "")
         # A page of another name that was made to point here (DNS rebinding) cannot have an address
         # for its own name, so addresses need no list.
-        if not self._goes_by(host) and _address(host) is None:
+        if _address(host) is None and not await self._goes_by(host):
             return host
         forwarded = _forwarded(headers)
-        return forwarded if forwarded is not None and self._leads_away(forwarded) else None
+        return forwarded if forwarded is not None and await self._leads_away(forwarded) else None
 
-    def _without_foreign_roots(self, scope: Scope) -> Scope:
+    async def _without_foreign_roots(self, scope: Scope) -> Scope:
         """Without the headers by which a caller could make Gradio take another's address for the page's own."""
         dropped = {b"x-gradio-server"}
         forwarded = _forwarded(Headers(scope=scope))
         # What the proxy of Spaces writes there is no configuration of the host's: nothing is refused for it.
-        if self._on_spaces and forwarded is not None and self._leads_away(forwarded):
+        if self._on_spaces and forwarded is not None and await self._leads_away(forwarded):
             dropped.add(b"x-forwarded-host")
         return {**scope, "headers": [pair for pair in scope["headers"] if pair[0] not in dropped]}
 
-    def _leads_away(self, forwarded: str) -> bool:
+    async def _leads_away(self, forwarded: str) -> bool:
         # Gradio makes the address of its page of it.
         address = _address(forwarded)
-        return not self._goes_by(forwarded) and (address is None or not address.is_private)
+        return (address is None or not address.is_private) and not await self._goes_by(forwarded)
 
-    def _goes_by(self, host: str) -> bool:
-        name = host.split(":", maxsplit=1)[0].lower()
-        return any(
-            name == known or (known.startswith("*.") and name.endswith(known[1:])) for known in self._hosts
-        )
+    async def _goes_by(self, host: str) -> bool:
+        asked = {"type": "http", "headers": [(b"host", host.lower().encode("latin-1"))], "known": False}
+        await self._trusted(asked, _nothing, _unheard)
+        return bool(asked["known"])
 
 
 def allowed_hosts(settings: Settings) -> list[str]:
@@ -140,6 +142,19 @@ def allowed_hosts(settings: Settings) -> list[str]:
     if settings.on_spaces:
         hosts += [*_ON_SPACES, *([settings.space_host] if settings.space_host else [])]
     return hosts
+
+
+async def _known(scope: Scope, _receive: Receive, _send: Send) -> None:
+    """What only a trusted name reaches."""
+    scope["known"] = True
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}
+
+
+async def _unheard(_message: Message) -> None:
+    """Pass over the refusal."""
 
 
 def _forwarded(headers: Headers) -> str | None:

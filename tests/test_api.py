@@ -465,7 +465,7 @@ def test_a_caller_that_leaves_closes_the_upstream(
             assert exchange.begun.wait(20)
         client.close()
     caller.join(20)
-    assert exchange.left.wait(20), "the upstream is still being read long after the caller left"
+    assert exchange.left.wait(5), "the upstream is still being read long after the caller left"
 
 
 def test_curl_that_is_ended_closes_the_upstream(neptun: Upstream, curl: subprocess.Popen[bytes]) -> None:
@@ -474,7 +474,7 @@ def test_curl_that_is_ended_closes_the_upstream(neptun: Upstream, curl: subproce
     assert curl.stdout
     assert curl.stdout.read(5) == b"tick "
     curl.kill()
-    assert exchange.left.wait(20)
+    assert exchange.left.wait(5)
 
 
 def test_a_caller_that_reads_nothing_has_no_more_time_than_others(
@@ -490,6 +490,6 @@ def test_a_caller_that_reads_nothing_has_no_more_time_than_others(
     )
     with socket.create_connection(("127.0.0.1", app.port), timeout=10) as caller:
         caller.sendall(head.encode() + body)
-        assert upstream.arrived().left.wait(20)
+        assert upstream.arrived().left.wait(5)
     app.printed("An answer broke off: its caller did not read it in time.")
     assert "Traceback" not in app.output()

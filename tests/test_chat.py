@@ -674,7 +674,7 @@ async def test_who_leaves_ends_the_real_thing_within_a_second(
             await task
     else:
         await read()
-    assert await left(upstream) < 15
+    assert await left(upstream) < 3
     assert is_free(asked)
     await closed(asked)
 
@@ -688,7 +688,7 @@ async def test_the_limit_ends_the_real_thing(upstream: Upstream, play: Any) -> N
     events, error = await until_error(asked)
     assert isinstance(error, TimedOut)
     assert events[1] == Text("a")
-    assert 1 < await left(upstream) < 15
+    assert 1 < await left(upstream) < 4
     await closed(asked)
 
 

@@ -117,7 +117,7 @@ def test_a_cancelled_job_closes_the_upstream(
     exchange = neptun.arrived()
     next(iter(job))  # a client can cancel what it knows to be running
     job.cancel()
-    assert exchange.left.wait(20)
+    assert exchange.left.wait(5)
 
 
 def test_models_lists_the_rows_of_the_catalogue(client: Client, playground: Playground) -> None:

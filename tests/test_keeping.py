@@ -278,7 +278,7 @@ def test_tabs_and_private_mode(visitor, neptun):
     visitor.noted("What was said in private stays unkept")
     visitor.titles.last.click()  # an answer that is on its way is stopped first
     visitor.expect(visitor.questions).to_have_text([re.compile("two")])
-    assert neptun.arrived(6).left.wait(20)
+    assert neptun.arrived(6).left.wait(5)
     assert "secret" not in visitor.everything_kept()
 
 

@@ -217,7 +217,7 @@ def test_a_caller_that_dies_keeps_no_answer_running(
         exchange = neptun.arrived(timeout=60)
         assert exchange.begun.wait(20)
         caller.kill()
-        assert exchange.left.wait(20), "the answer runs on for a caller that is dead"
+        assert exchange.left.wait(5), "the answer runs on for a caller that is dead"
 
 
 def test_a_plain_request_is_no_call(offline_playground: Playground) -> None:

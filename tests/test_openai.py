@@ -562,7 +562,7 @@ def test_a_stream_that_is_closed_closes_the_upstream(visitor: Any, neptun: Upstr
     neptun.plays(Play(chunks=[forever('0:"tick "\n')], gap=0.05))
     with ask(visitor, model=f"neptun/{MODEL}", stream=True) as chunks:
         assert next(chunks).choices[0].delta.content == "tick "
-    assert neptun.arrived().left.wait(20)
+    assert neptun.arrived().left.wait(5)
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -584,7 +584,7 @@ def test_a_cancelled_call_closes_the_upstream(
             if play.head:
                 await asyncio.to_thread(exchange.begun.wait, 20)
             call.cancel()
-            assert await asyncio.to_thread(exchange.left.wait, 20)
+            assert await asyncio.to_thread(exchange.left.wait, 5)
 
     async def drained(client: Any) -> None:
         answer = await client.chat.completions.create(model=f"neptun/{MODEL}", messages=HELLO, stream=stream)

@@ -271,7 +271,7 @@ def test_a_client_that_stops_closes_the_upstream(
     neptun.plays(Play(chunks=[forever('0:"tick "\n')], gap=0.05))
     result = sdk(client, api(playground, WIRE_OF[client], backend="neptun"), VISITOR, stop=True)
     assert result["messages"][-1]["text"].startswith("tick ")
-    assert neptun.arrived().left.wait(20)
+    assert neptun.arrived().left.wait(5)
 
 
 def test_the_offline_guide_answers_both_generations(offline_playground: Playground, sdk: Asking) -> None:

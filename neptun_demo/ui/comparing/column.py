@@ -123,10 +123,9 @@ class Column:
         step, text = told(asking, "step"), told(asking, "text")
         if step == "send":
             return (gr.skip() if is_blank(text) else [*transcript, message("user", text)]), gr.skip()
+        cap_now = raised(self._answering.chat, cap) if step == "raise" else gr.skip()
         again = once_more(transcript)
-        return gr.skip() if again is None else again, raised(
-            self._answering.chat, cap
-        ) if step == "raise" else gr.skip()
+        return (gr.skip() if again is None else again), cap_now
 
     async def _answer(
         self, transcript: Transcript, request: gr.Request, *values: Any
